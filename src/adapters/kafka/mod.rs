@@ -1,0 +1,1 @@
+//! Apache Kafka: what is read, written and committed.

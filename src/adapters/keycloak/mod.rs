@@ -1,0 +1,1 @@
+//! Keycloak: its PostgreSQL schema and its Admin API.

@@ -1,0 +1,236 @@
+//! The configuration: `config/default.toml` is its reference, this file its shape.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde::Deserialize;
+
+/// Everything that can be set. Unknown keys are refused.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    pub env: String,
+    #[serde(with = "humantime_serde")]
+    pub drain_timeout: Duration,
+    #[serde(with = "humantime_serde")]
+    pub shutdown_timeout: Duration,
+    pub kafka: KafkaSettings,
+    pub topics: TopicSettings,
+    pub intake: IntakeSettings,
+    pub guard: GuardSettings,
+    pub cassandra: CassandraSettings,
+    pub sync: SyncSettings,
+    pub purge: PurgeSettings,
+    pub keycloak: KeycloakSettings,
+    pub retry: RetrySettings,
+    pub delay: DelaySettings,
+    pub http: HttpSettings,
+    pub log: LogSettings,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KafkaSettings {
+    pub brokers: String,
+    /// `{env}` is replaced.
+    pub group: String,
+    #[serde(with = "humantime_serde")]
+    pub session_timeout: Duration,
+    #[serde(with = "humantime_serde")]
+    pub commit_interval: Duration,
+    /// Further librdkafka properties, for both clients (security, compression, …).
+    pub properties: BTreeMap<String, String>,
+}
+
+/// Names of topics; `{env}` is replaced.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TopicSettings {
+    pub delete: String,
+    pub request: String,
+    pub delay: String,
+    pub status: String,
+    pub failed: String,
+    pub control: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IntakeSettings {
+    pub budget: usize,
+    pub page: usize,
+    pub parked: usize,
+    pub reject_limit: usize,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GuardSettings {
+    #[serde(with = "humantime_serde")]
+    pub max_age: Duration,
+    pub missing_user: MissingUser,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MissingUser {
+    Skip,
+    Purge,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsSettings {
+    pub enabled: bool,
+    /// PEM; the system's roots when absent.
+    pub ca_file: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CassandraSettings {
+    /// `host` or `host:port`.
+    pub hosts: Vec<String>,
+    pub port: u16,
+    pub username: String,
+    pub password: SecretString,
+    pub keyspace: String,
+    pub consistency_level: String,
+    /// Empty: no preference.
+    pub local_datacenter: String,
+    /// Object type → table.
+    pub tables: BTreeMap<String, String>,
+    #[serde(with = "humantime_serde")]
+    pub timeout: Duration,
+    pub block_size: usize,
+    pub concurrency: usize,
+    pub tls: TlsSettings,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SyncSettings {
+    pub endpoint: String,
+    pub api_key: SecretString,
+    pub mode: SyncMode,
+    pub block_size: i64,
+    pub concurrency: usize,
+    /// `5000/h`, `100/s`, `600/min`.
+    pub max_calls: Option<String>,
+    #[serde(with = "humantime_serde")]
+    pub linger: Duration,
+    #[serde(with = "humantime_serde")]
+    pub timeout: Duration,
+    #[serde(with = "humantime_serde")]
+    pub settle_delay: Duration,
+    #[serde(with = "humantime_serde")]
+    pub ambiguity: Duration,
+    pub ca_file: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SyncMode {
+    Verify,
+    Fire,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PurgeSettings {
+    /// No default: what happens to people's rows is decided by a person.
+    pub mode: Option<PurgeMode>,
+    pub block_size: usize,
+    pub concurrency: usize,
+    #[serde(with = "humantime_serde")]
+    pub linger: Duration,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PurgeMode {
+    Delete,
+    DryRun,
+    Off,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeycloakSettings {
+    pub host: String,
+    pub port: u16,
+    pub database: String,
+    pub username: String,
+    pub password: SecretString,
+    pub schema: String,
+    /// The realm's name; its id is looked up.
+    pub realm: String,
+    pub provider_id: String,
+    pub former_providers: Vec<String>,
+    /// User ids that are never purged.
+    pub deny_list: Vec<String>,
+    #[serde(with = "humantime_serde")]
+    pub statement_timeout: Duration,
+    #[serde(with = "humantime_serde")]
+    pub lock_timeout: Duration,
+    pub tls: TlsSettings,
+    pub admin_api: AdminApiSettings,
+}
+
+/// The step that ends access: without it a purged user's tokens go on being refreshed.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AdminApiSettings {
+    pub enabled: bool,
+    /// With `/auth` where Keycloak has it.
+    pub url: String,
+    pub client_id: String,
+    pub client_secret: SecretString,
+    #[serde(with = "humantime_serde")]
+    pub timeout: Duration,
+    pub concurrency: usize,
+    pub ca_file: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetrySettings {
+    pub attempts: u32,
+    #[serde(with = "humantime_serde")]
+    pub time: Duration,
+    #[serde(with = "humantime_serde")]
+    pub first_pause: Duration,
+    #[serde(with = "humantime_serde")]
+    pub max_pause: Duration,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DelaySettings {
+    #[serde(with = "humantime_serde")]
+    pub after: Duration,
+    pub looks: u32,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpSettings {
+    pub listen: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogSettings {
+    pub format: LogFormat,
+    /// `tracing` filter directives.
+    pub level: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogFormat {
+    Text,
+    Json,
+}
