@@ -9,6 +9,9 @@
 -- Password hashes, attribute values, e-mail addresses and names stay unreadable: SELECT is granted on keys only, on what
 -- the protections need to know (roles, groups, clients), and on what the start-up checks compare. Tables and columns that
 -- this version of Keycloak does not have are passed over (7 to 26.8 differ).
+--
+-- Before PostgreSQL 15 everybody may create tables in the schema "public". Keycloak itself may rely on that, so it is not
+-- taken away here; where Keycloak's role owns the schema: REVOKE CREATE ON SCHEMA public FROM PUBLIC.
 
 SELECT set_config('purge.role', 'user_purge_sync', false);
 
@@ -96,7 +99,7 @@ BEGIN
       ('workflow_state', 'DELETE', ''),
       ('workflow_state', 'SELECT', 'resource_id resource_type workflow_id execution_id'),
       ('auth_session', 'DELETE', ''),
-      ('auth_session', 'SELECT', 'auth_user_id root_session_id tab_id'),
+      ('auth_session', 'SELECT', 'auth_user_id root_auth_session_id tab_id'),
       ('event_entity', 'DELETE', ''),
       ('event_entity', 'SELECT', 'id realm_id user_id event_time'),
       ('admin_event_entity', 'DELETE', ''),

@@ -38,6 +38,16 @@ class Cache:
             draft.rename(place)
         return place
 
+    def abandoned(self, pattern):
+        """Drafts on which nobody works any more."""
+        for draft in self.root.glob(f"{pattern}.part"):
+            with open(draft.with_suffix(".lock"), "w") as lock:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    continue
+                yield draft
+
     def jars(self, name, version, profiles, **properties):
         """A folder with all jars of one part's profiles."""
         def make(folder):

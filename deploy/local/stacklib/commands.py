@@ -35,6 +35,12 @@ class Stack:
         wanted = list(names or NAMES)
         if "keycloak" in wanted and "postgres" not in wanted:
             wanted.append("postgres")
+        template.sweep(self.services["postgres"], self.services["keycloak"])
+        for service in (self.services[name] for name in wanted):
+            # Before anything is fetched: minutes later is too late to hear of it.
+            service.check_version()
+            if not service.running():
+                service.check_ports()
         ways = [self.services[name].up for name in ("kafka", "cassandra") if name in wanted]
         if "postgres" in wanted:
             ways.append(lambda: self._up_database(wanted))

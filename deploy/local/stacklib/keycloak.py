@@ -17,6 +17,8 @@ from .waiting import http_ok
 PROVIDER = HERE / "provider"
 REALMS = HERE / "setup" / "realms"
 ADMIN = ADMIN_PASSWORD = "admin"
+# Otherwise it looks for other nodes, on all interfaces. An option of the build in 21, of the start in 26.
+LOCAL_CACHE = "--cache=local"
 DATABASE_USER = DATABASE_PASSWORD = "keycloak"
 JVM = "-Xms64m -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:MaxMetaspaceSize=256m -Djava.net.preferIPv4Stack=true"
 
@@ -44,8 +46,7 @@ class Keycloak(Service):
             f"--db-url={self.jdbc_url}", f"--db-username={DATABASE_USER}", f"--db-password={DATABASE_PASSWORD}",
             "--db-pool-max-size=15",
         ]
-        if self.major < 25:
-            options.append("--hostname-strict-https=false")
+        options.append(LOCAL_CACHE if self.major >= 26 else "--hostname-strict-https=false")
         env = {**os.environ, "JAVA_HOME": str(self.java), "JAVA_OPTS": JVM}
         if self.bootstrap:
             env |= {"KEYCLOAK_ADMIN": ADMIN, "KEYCLOAK_ADMIN_PASSWORD": ADMIN_PASSWORD} if self.major < 26 else {
@@ -73,11 +74,22 @@ class Keycloak(Service):
         """Creates every realm of setup/realms by the Admin API, as an administrator would import them."""
         form = urllib.parse.urlencode({
             "grant_type": "password", "client_id": "admin-cli", "username": ADMIN, "password": ADMIN_PASSWORD}).encode()
-        token = json.loads(self._post("/realms/master/protocol/openid-connect/token", form, {}))["access_token"]
+        token = json.loads(self._call("POST", "/realms/master/protocol/openid-connect/token", form, {}))["access_token"]
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         for file in sorted(REALMS.glob("*.json")):
             self.say(f"making the realm {file.stem}")
-            self._post("/admin/realms", file.read_bytes(), headers)
+            self._call("POST", "/admin/realms", file.read_bytes(), headers)
+            if self.major >= 24:
+                self._free_profiles(file.stem, headers)
+
+    def _free_profiles(self, realm, headers):
+        """Since 24 a user without e-mail and names may not log in, and unknown attributes are refused: as before, please."""
+        path = f"/admin/realms/{realm}/users/profile"
+        profile = json.loads(self._call("GET", path, None, headers))
+        profile["unmanagedAttributePolicy"] = "ENABLED"
+        for attribute in profile["attributes"]:
+            attribute.pop("required", None)
+        self._call("PUT", path, json.dumps(profile).encode(), headers)
 
     def compile_provider(self, classpath, folder, release):
         """The storage provider as a jar in `folder`, compiled against the server's own libraries."""
@@ -95,13 +107,13 @@ class Keycloak(Service):
         self.say("compiling the storage provider and building Keycloak (once)")
         self.compile_provider(f"{home}/lib/lib/main/*", home / "providers", 17)
         env = {**os.environ, "JAVA_HOME": str(self.java)}
-        run([home / "bin" / "kc.sh", "build", "--db=postgres", "--http-relative-path=/auth", "--cache=local"],
-            self.cache.log(self.name), "keycloak: build", env=env)
+        options = ["--db=postgres", "--http-relative-path=/auth", *([LOCAL_CACHE] if self.major < 26 else [])]
+        run([home / "bin" / "kc.sh", "build", *options], self.cache.log(self.name), "keycloak: build", env=env)
 
-    def _post(self, path, body, headers):
-        request = urllib.request.Request(self.address + path, data=body, headers=headers, method="POST")
+    def _call(self, method, path, body, headers):
+        request = urllib.request.Request(self.address + path, data=body, headers=headers, method=method)
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:
                 return answer.read()
         except urllib.error.HTTPError as error:
-            raise StackError(f"keycloak: POST {path} answered {error.code}: {error.read()[:300]!r}") from error
+            raise StackError(f"keycloak: {method} {path} answered {error.code}: {error.read()[:300]!r}") from error

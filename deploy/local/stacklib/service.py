@@ -75,10 +75,8 @@ class Service:
     def up(self):
         """Brings it up from whatever state it is in; `took` then says how long that was."""
         begin = time.monotonic()
-        self._check_version()
         if not self.running():
             self.prepare()
-            self.check_ports()
             self._lay_once()
             self.say(f"starting {self.version}")
             self.start()
@@ -112,7 +110,8 @@ class Service:
     def _version_file(self):
         return self.folder / "version"
 
-    def _check_version(self):
+    def check_version(self):
+        """Raises when the kept data is of another version than the one asked for."""
         kept = self._version_file.read_text().strip() if self.has_data() else self.version
         if kept != self.version:
             raise StackError(
@@ -135,12 +134,14 @@ class Service:
         self._version_file.write_text(self.version + "\n")
 
     def set_up_once(self):
+        """Sets it up unless that was done with what it is made from now."""
         done = self.folder / "set-up"
         if not done.exists() or done.read_text() != self.set_up_key:
             self.set_up()
             done.write_text(self.set_up_key)
 
     def check_ports(self):
+        """Raises when somebody else listens where it would."""
         for key in self.port_keys:
             if not port_is_free(self.settings.port(key)):
                 raise StackError(

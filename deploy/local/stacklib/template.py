@@ -9,6 +9,7 @@ import dataclasses
 from .artifacts import digest
 from .keycloak import DATABASE_PASSWORD, DATABASE_USER, PROVIDER, REALMS
 from .postgres import DATABASE, ROLE_SQL
+from .process import Daemon
 from .settings import HERE
 
 
@@ -17,6 +18,13 @@ def prepare(postgres, keycloak):
     parts = digest(PROVIDER, REALMS, ROLE_SQL, *(HERE / "stacklib" / f"{name}.py" for name in ("postgres", "keycloak", "template")))
     name = f"database-{postgres.version}-{keycloak.version}-{parts}"
     return postgres.cache.made(name, lambda folder: _make(folder, postgres, keycloak)) / postgres.name
+
+
+def sweep(postgres, keycloak):
+    """Ends what a template in the making left behind when its `stack up` was itself killed."""
+    for draft in postgres.cache.abandoned("database-*"):
+        for service in (keycloak, postgres):
+            Daemon(service.name, draft / service.name, service.log).stop(kill=True)
 
 
 def _make(folder, postgres, keycloak):
@@ -29,7 +37,6 @@ def _make(folder, postgres, keycloak):
     folder.chmod(0o755)
     for service in (postgres, keycloak):
         service.prepare()
-        service.check_ports()
         service.folder.mkdir()
     postgres.init()
     try:
