@@ -10,18 +10,25 @@ use crate::Settings;
 /// Kong's "small" request size, which Sunbird sets for this path.
 const GATEWAY_BODY: usize = 1024 * 1024;
 
+/// Lines of at most 100 columns, so that they are not broken where someone copies them.
 const HOW_TO_TURN: &str = r#"Told over HTTP what to do (README.md has every key):
-  curl -X PUT    http://127.0.0.1:29000/behaviour -d '{"mode": "fail", "status": 429, "retryAfter": 2, "calls": 3}'
-  curl -X PUT    http://127.0.0.1:29000/behaviour -d '{"mode": "indexDown"}'
-  curl -X PUT    http://127.0.0.1:29000/behaviour -d '{"perId": "50ms", "falseIds": ["one"], "poisonIds": ["other"]}'
-  curl -X DELETE http://127.0.0.1:29000/behaviour
-Modes: normal, fail, hang, close, applyThenLoseAnswer, timeout, cassandraDown, cassandraFrozen, indexDown, indexFrozen.
+  TURN=http://127.0.0.1:29000/behaviour
+  curl -X PUT $TURN -d '{"mode": "fail", "status": 429, "retryAfter": 2, "calls": 3}'
+  curl -X PUT $TURN -d '{"mode": "indexDown"}'
+  curl -X PUT $TURN -d '{"perId": "50ms", "falseIds": ["one"], "poisonIds": ["other"]}'
+  curl -X DELETE $TURN
+
+Modes of a call, each for the next N with "calls": N:
+  fail, hang, close, applyThenLoseAnswer, timeout
+Modes of the service, until told otherwise:
+  normal, cassandraDown, cassandraFrozen, indexDown, indexFrozen
 
 Looked at over HTTP:
   GET /documents          counts; ?ids=true adds the ids in the order of their last write
   GET /documents/{id}     one document
   GET /calls              totals, overlaps of users, the last calls (?last=N)
-  DELETE /documents, DELETE /calls forget"#;
+  DELETE /documents       forgets the documents
+  DELETE /calls           forgets the calls"#;
 
 /// Stands in for Sunbird's Sync API on a development machine.
 ///
