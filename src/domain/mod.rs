@@ -5,6 +5,7 @@
 
 pub mod event;
 pub mod ids;
+pub mod join;
 pub mod ledger;
 pub mod outcome;
 pub mod page;
