@@ -1,14 +1,29 @@
 //! The configuration: `config/default.toml` is its reference, this file its shape.
+//!
+//! `load` puts the layers on top of each other, `aliases` knows Sunbird's own names, `validate` the rules between keys.
+
+mod aliases;
+mod fields;
+mod layer;
+mod load;
+mod rules;
+mod shape;
+#[cfg(test)]
+mod tests;
+mod validate;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::SecretString;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+
+pub use load::{Loaded, Origins, Problem, SettingsError};
+pub use rules::CallRate;
 
 /// Everything that can be set. Unknown keys are refused.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     pub env: String,
@@ -30,22 +45,24 @@ pub struct Settings {
     pub log: LogSettings,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+/// Its `Debug` redacts secrets among the properties.
+#[derive(Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct KafkaSettings {
     pub brokers: String,
-    /// `{env}` is replaced.
+    /// `{env}` is replaced when it is loaded.
     pub group: String,
     #[serde(with = "humantime_serde")]
     pub session_timeout: Duration,
     #[serde(with = "humantime_serde")]
     pub commit_interval: Duration,
     /// Further librdkafka properties, for both clients (security, compression, …).
+    #[serde(default, deserialize_with = "fields::dotted", serialize_with = "fields::redacted_properties")]
     pub properties: BTreeMap<String, String>,
 }
 
-/// Names of topics; `{env}` is replaced.
-#[derive(Clone, Debug, Deserialize)]
+/// Names of topics; `{env}` is replaced when they are loaded.
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct TopicSettings {
     pub delete: String,
@@ -56,7 +73,7 @@ pub struct TopicSettings {
     pub control: String,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct IntakeSettings {
     pub budget: usize,
@@ -65,22 +82,23 @@ pub struct IntakeSettings {
     pub reject_limit: usize,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct GuardSettings {
     #[serde(with = "humantime_serde")]
     pub max_age: Duration,
+    #[serde(deserialize_with = "fields::choice")]
     pub missing_user: MissingUser,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MissingUser {
     Skip,
     Purge,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct TlsSettings {
     pub enabled: bool,
@@ -88,13 +106,14 @@ pub struct TlsSettings {
     pub ca_file: Option<PathBuf>,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct CassandraSettings {
     /// `host` or `host:port`.
     pub hosts: Vec<String>,
     pub port: u16,
     pub username: String,
+    #[serde(serialize_with = "fields::redacted")]
     pub password: SecretString,
     pub keyspace: String,
     pub consistency_level: String,
@@ -109,12 +128,15 @@ pub struct CassandraSettings {
     pub tls: TlsSettings,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct SyncSettings {
     pub endpoint: String,
+    #[serde(serialize_with = "fields::redacted")]
     pub api_key: SecretString,
+    #[serde(deserialize_with = "fields::choice")]
     pub mode: SyncMode,
+    /// An upper bound; what is 0 or less in a file has become 100.
     pub block_size: i64,
     pub concurrency: usize,
     /// `5000/h`, `100/s`, `600/min`.
@@ -130,17 +152,18 @@ pub struct SyncSettings {
     pub ca_file: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SyncMode {
     Verify,
     Fire,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct PurgeSettings {
     /// No default: what happens to people's rows is decided by a person.
+    #[serde(default, deserialize_with = "fields::optional_choice")]
     pub mode: Option<PurgeMode>,
     pub block_size: usize,
     pub concurrency: usize,
@@ -148,7 +171,7 @@ pub struct PurgeSettings {
     pub linger: Duration,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PurgeMode {
     Delete,
@@ -156,13 +179,14 @@ pub enum PurgeMode {
     Off,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeycloakSettings {
     pub host: String,
     pub port: u16,
     pub database: String,
     pub username: String,
+    #[serde(serialize_with = "fields::redacted")]
     pub password: SecretString,
     pub schema: String,
     /// The realm's name; its id is looked up.
@@ -180,13 +204,14 @@ pub struct KeycloakSettings {
 }
 
 /// The step that ends access: without it a purged user's tokens go on being refreshed.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct AdminApiSettings {
     pub enabled: bool,
     /// With `/auth` where Keycloak has it.
     pub url: String,
     pub client_id: String,
+    #[serde(serialize_with = "fields::redacted")]
     pub client_secret: SecretString,
     #[serde(with = "humantime_serde")]
     pub timeout: Duration,
@@ -194,7 +219,7 @@ pub struct AdminApiSettings {
     pub ca_file: Option<PathBuf>,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct RetrySettings {
     pub attempts: u32,
@@ -206,7 +231,7 @@ pub struct RetrySettings {
     pub max_pause: Duration,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct DelaySettings {
     #[serde(with = "humantime_serde")]
@@ -214,21 +239,22 @@ pub struct DelaySettings {
     pub looks: u32,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct HttpSettings {
     pub listen: String,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct LogSettings {
+    #[serde(deserialize_with = "fields::choice")]
     pub format: LogFormat,
     /// `tracing` filter directives.
     pub level: String,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LogFormat {
     Text,
