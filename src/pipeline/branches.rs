@@ -1,11 +1,9 @@
 //! The way of one item through the stages: lookup, then its branches side by side, then its outcome.
 
-use std::time::Instant;
-
 use super::engine::{Effect, Engine, Now, StageName};
 use super::item::{Branch, Item, ItemKey, Phase};
 use super::stage::{CallId, Ended, Stage, Work};
-use crate::domain::ids::{Class, ObjectType, UserId};
+use crate::domain::ids::{ObjectType, UserId};
 use crate::domain::join::{Branches, PurgeEnd, SyncEnd, join};
 use crate::domain::outcome::{Ending, Reason, StageReport, StageStatus};
 use crate::domain::verdict::{Decision, PurgeKind, UserRow, Verdict, decide};
@@ -242,7 +240,7 @@ impl Engine {
     }
 
     /// Joins the branches: the outcome, when both have ended.
-    fn finish_if_done(&mut self, key: ItemKey, now: Now) {
+    pub(super) fn finish_if_done(&mut self, key: ItemKey, now: Now) {
         let Some(item) = self.items.get(&key) else { return };
         let busy = |stage: &Stage| stage.holds(key);
         if busy(&self.sync) || busy(&self.purge) || busy(&self.clear) || busy(&self.lookup) {
@@ -274,67 +272,6 @@ impl Engine {
         let user = item.user.clone();
         if let Some(next) = self.lines.release(&user, keep) {
             self.start_lookup(next, now);
-        }
-    }
-
-    /// The class has no unit left: its oldest items whose one branch is done and whose other waits behind an open
-    /// breaker make room, and a follow-up does the rest later.
-    pub(super) fn defer_waiting(&mut self, class: Class, needed: usize, now: Now) {
-        let mut stuck: Vec<(Instant, ItemKey)> = self
-            .items
-            .iter()
-            .filter(|(_, item)| item.class == class && item.phase == Phase::Branches && !item.abandoned)
-            .filter(|(key, item)| {
-                let sync_stuck = item.sync == Branch::Due && self.sync.is_stuck(**key);
-                let purge_stuck = item.purge == Branch::Due && self.purge.is_stuck(**key);
-                let sync_done = item.sync != Branch::Due;
-                let purge_done = item.purge != Branch::Due && !self.clear.holds(**key);
-                (sync_stuck && purge_done) || (purge_stuck && sync_done)
-            })
-            .map(|(key, item)| (item.started, *key))
-            .collect();
-        stuck.sort_unstable();
-        for (_, key) in stuck.into_iter().take(needed) {
-            let Some(item) = self.items.get_mut(&key) else { continue };
-            if item.sync == Branch::Due && self.sync.leave(key) {
-                item.sync = Branch::Ended(SyncEnd::Waiting);
-            }
-            if item.purge == Branch::Due && self.purge.leave(key) {
-                item.purge = Branch::Ended(PurgeEnd::Waiting);
-            }
-            self.finish_if_done(key, now);
-        }
-    }
-
-    /// The epoch has ended: out of everything it is not inside a call of.
-    pub(super) fn abandon(&mut self, key: ItemKey, now: Now) {
-        let Some(item) = self.items.get_mut(&key) else { return };
-        item.abandoned = true;
-        match item.phase {
-            Phase::Publishing => return,
-            Phase::InLine => {
-                let (user, event) = (item.user.clone(), item.event);
-                self.lines.leave(&user, key);
-                self.left_line(event);
-                self.give_back(key);
-                return;
-            }
-            Phase::Lookup | Phase::Branches => {}
-        }
-        let mut out = true;
-        for stage in [&mut self.lookup, &mut self.sync, &mut self.purge, &mut self.clear] {
-            out &= stage.leave(key);
-        }
-        if out {
-            self.drop_item(key, now);
-        }
-    }
-
-    fn drop_item(&mut self, key: ItemKey, now: Now) {
-        let stages = [&mut self.lookup, &mut self.sync, &mut self.purge, &mut self.clear];
-        if stages.into_iter().all(|stage| stage.leave(key)) {
-            self.release_line(key, now);
-            self.give_back(key);
         }
     }
 }

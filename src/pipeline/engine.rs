@@ -186,8 +186,10 @@ impl Engine {
 
     /// When `turn` may have something to decide although nothing happened.
     pub fn wake(&self, now: Now) -> Option<Instant> {
-        let stages = [&self.lookup, &self.sync, &self.purge, &self.clear];
-        let stages = stages.into_iter().filter_map(|stage| stage.wake(now.at));
+        // While the Admin API is away no purge is begun, however due it is.
+        let purge = self.clear.breaker.is_closed().then_some(&self.purge);
+        let stages = [&self.lookup, &self.sync, &self.clear].into_iter().chain(purge);
+        let stages = stages.filter_map(|stage| stage.wake(now.at));
         let partitions = self.partitions.values().filter_map(|partition| partition.wake(&self.events));
         stages.chain(partitions).chain(self.lines.wake()).min()
     }

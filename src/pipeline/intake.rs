@@ -1,6 +1,6 @@
 //! From records to events: partitions with their ledgers, and what waits in them.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,7 @@ use super::rejects::Rejects;
 use crate::domain::event::{Decoded, Event, Rejection};
 use crate::domain::ids::{Class, Epoch, InputTopic, Partition};
 use crate::domain::ledger::Ledger;
+use crate::domain::outcome::Status;
 use crate::domain::page::Pages;
 use crate::ports::log::{Arrival, Assignment, CommitPoint, Delivery, Gate};
 
@@ -59,6 +60,8 @@ pub struct OpenEvent {
     pub in_work: usize,
     pub in_line: usize,
     pub(super) reading: bool,
+    /// How many of its users ended how, for the summary of a token range.
+    pub(super) tally: BTreeMap<Status, u64>,
 }
 
 impl PartitionState {
@@ -114,7 +117,8 @@ impl Engine {
     fn deliver(&mut self, partition: Partition, epoch: Epoch, record: Delivery, now: Now) {
         let key = EventKey(self.key());
         let Some(state) = self.partitions.get_mut(&partition) else { return };
-        if state.epoch != epoch || state.revocation.is_some() || !state.ledger.deliver(record.offset) {
+        let leaving = state.revocation.is_some() || self.closing.is_some();
+        if state.epoch != epoch || leaving || !state.ledger.deliver(record.offset) {
             return;
         }
         state.last_record = record.timestamp;
@@ -136,7 +140,14 @@ impl Engine {
             }
             Decoded::Event(event) => {
                 let told = state.rejects.decoded();
-                let open = self.waiting_event(partition, epoch, (record.offset, record.key, record.timestamp), event, record.received, now);
+                let open = self.waiting_event(
+                    partition,
+                    epoch,
+                    (record.offset, record.key, record.timestamp),
+                    event,
+                    record.received,
+                    now,
+                );
                 self.events.insert(key, open);
                 if let Some(state) = self.partitions.get_mut(&partition) {
                     state.pending.push_back(key);
@@ -144,7 +155,7 @@ impl Engine {
                 told
             }
         };
-        self.tell_rejected(told, now);
+        self.tell_rejected(told);
     }
 
     fn waiting_event(
@@ -180,12 +191,13 @@ impl Engine {
             in_work: 0,
             in_line: 0,
             reading: false,
+            tally: BTreeMap::new(),
         }
     }
 
     pub(super) fn tell_quiet_rejects(&mut self, now: Now) {
         let quiet: Vec<_> = self.partitions.values_mut().flat_map(|state| state.rejects.quiet(now.at)).collect();
-        self.tell_rejected(quiet, now);
+        self.tell_rejected(quiet);
     }
 
     /// Completions of an older epoch move nothing.
@@ -210,5 +222,4 @@ impl Engine {
         };
         self.partitions.iter_mut().filter_map(moved).collect()
     }
-
 }

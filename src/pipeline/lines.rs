@@ -13,8 +13,8 @@ enum Holder {
     Item(ItemKey),
     /// A probe is calling this user as a control.
     Probe,
-    /// Nobody, but a lost answer may still land until then.
-    Until(Instant),
+    /// Nobody, but a lost answer may still land.
+    Kept,
 }
 
 #[derive(Debug)]
@@ -55,7 +55,7 @@ impl Lines {
     pub fn release(&mut self, user: &UserId, keep: Option<Instant>) -> Option<ItemKey> {
         if let Some(until) = keep {
             let line = self.lines.get_mut(user)?;
-            line.holder = Holder::Until(until);
+            line.holder = Holder::Kept;
             self.kept.insert((until, user.clone()));
             return None;
         }
@@ -83,16 +83,11 @@ impl Lines {
         self.kept.first().map(|(until, _)| *until)
     }
 
-    /// True while the line waits for a lost answer rather than for an item.
-    pub fn is_kept(&self, user: &UserId) -> bool {
-        matches!(self.lines.get(user), Some(Line { holder: Holder::Until(_), .. }))
-    }
-
     /// The item that holds the user's line, if one does.
     pub fn holder(&self, user: &UserId) -> Option<ItemKey> {
         match self.lines.get(user)?.holder {
             Holder::Item(item) => Some(item),
-            Holder::Probe | Holder::Until(_) => None,
+            Holder::Probe | Holder::Kept => None,
         }
     }
 

@@ -9,6 +9,7 @@
 //! The [`engine::Engine`] decides, [`run`] acts: it hands arrivals, completions and the time to the engine and carries
 //! out what the engine asks for.
 
+mod answers;
 mod branches;
 pub mod breaker;
 mod budget;
@@ -25,6 +26,7 @@ mod rebalance;
 mod records;
 mod rejects;
 pub mod retry;
+mod room;
 pub mod run;
 mod settle;
 pub mod stage;

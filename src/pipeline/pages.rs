@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use super::engine::{Effect, Engine, Note, Now};
 use super::item::{Branch, EventKey, Item, ItemKey, Phase, nothing_done};
+use crate::domain::event::Subjects;
 use crate::domain::ids::{Class, UserId};
 use crate::domain::join::{PurgeEnd, SyncEnd};
+use crate::domain::outcome::{Ending, Reason};
 use crate::domain::page::MAX_RANGE_ROWS;
 use crate::ports::Failure;
 
@@ -52,7 +54,14 @@ impl Engine {
     fn open_page(&mut self, key: EventKey, class: Class, now: Now) -> Opened {
         let Some(event) = self.events.get_mut(&key) else { return Opened::Done };
         if event.abandoned {
-            self.events.remove(&key);
+            self.close_event(key);
+            return Opened::Done;
+        }
+        let leaving = self.partitions.get(&event.partition).is_none_or(|state| state.revocation.is_some());
+        if leaving || self.closing.is_some() {
+            // Draining finishes pages that were begun; the rest is the next owner's.
+            event.abandoned = true;
+            self.close_event(key);
             return Opened::Done;
         }
         if let Some(range) = event.pages.needs_ids() {
@@ -75,7 +84,7 @@ impl Engine {
         let users = event.pages.next().unwrap_or_default();
         event.in_work = users.len();
         if users.is_empty() {
-            self.close_event_if_done(key);
+            self.go_on_with_event(key, now);
         }
         for user in users {
             self.admit(key, user, now);
@@ -139,21 +148,31 @@ impl Engine {
     }
 
     /// All items of the page are acknowledged: the next page, or the event is settled.
-    pub(super) fn close_event_if_done(&mut self, key: EventKey) {
+    pub(super) fn go_on_with_event(&mut self, key: EventKey, now: Now) {
         let Some(event) = self.events.get(&key) else { return };
         if event.in_work > 0 {
             return;
         }
-        let class = event.partition.topic.class();
-        if !event.abandoned && !event.pages.is_done() {
-            self.queues[class as usize].push_front(key);
-            return;
+        if event.abandoned {
+            self.close_event(key);
+        } else if !event.pages.is_done() {
+            self.queues[event.partition.topic.class() as usize].push_front(key);
+        } else if matches!(event.event.subjects, Subjects::Range(_)) {
+            self.tell_range(key, None, now);
+        } else {
+            self.close_event(key);
         }
+    }
+
+    /// The event's own unit comes back and its offset is settled.
+    pub(super) fn close_event(&mut self, key: EventKey) {
         let Some(event) = self.events.remove(&key) else { return };
         if event.opened {
-            self.budget.give(class, 1);
+            self.budget.give(event.partition.topic.class(), 1);
         }
-        self.settle_offset(event.partition, event.epoch, event.offset);
+        if !event.abandoned {
+            self.settle_offset(event.partition, event.epoch, event.offset);
+        }
     }
 
     pub(super) fn range_read(&mut self, key: EventKey, ids: Result<Vec<UserId>, Failure>, now: Now) {
@@ -162,7 +181,7 @@ impl Engine {
         let class = event.partition.topic.class();
         match ids.map(|ids| event.pages.supply(ids)) {
             Ok(Ok(())) => self.queues[class as usize].push_front(key),
-            Ok(Err(_too_wide)) => self.tell_range_too_wide(key, now),
+            Ok(Err(_too_wide)) => self.tell_range(key, Some(Ending::failed(Reason::RangeTooWide)), now),
             Err(failure) => {
                 self.notes.push(Note::RangeFailed(failure.reason.to_string()));
                 event.due = now.at + RANGE_PAUSE;

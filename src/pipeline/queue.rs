@@ -1,5 +1,6 @@
 //! The waiting side of a stage: who is ready, who waits for a time, and when a block is due.
 
+use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::item::ItemKey;
@@ -83,12 +84,18 @@ impl Stage {
         Some((block, false))
     }
 
+    /// When a block may be called although nothing happens before.
     pub(super) fn block_due(&self, now: Instant) -> Option<Instant> {
-        if !self.breaker.is_closed() || self.calls.len() >= self.options.concurrency {
+        if !self.breaker.is_closed() || self.rest_until.is_some() || self.calls.len() >= self.options.concurrency {
             return None;
         }
-        let first = self.ready.iter().filter_map(|((class, _), lane)| self.lane_due(*class, lane.front())).min()?;
         let paced = self.last_call.map_or(now, |last| last + self.options.pace);
+        let size = self.options.block.size();
+        let lane_due = |((class, _), lane): (&(Class, _), &VecDeque<ItemKey>)| {
+            if lane.len() >= size { Some(now) } else { self.lane_due(*class, lane.front()) }
+        };
+        let split = (!self.splits.is_empty()).then_some(now);
+        let first = self.ready.iter().filter_map(lane_due).chain(split).min()?;
         Some(first.max(paced))
     }
 

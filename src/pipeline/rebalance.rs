@@ -5,6 +5,7 @@ use std::time::Instant;
 use tokio::sync::oneshot;
 
 use super::engine::{Engine, Now};
+use super::intake::OpenEvent;
 use super::item::{Branch, Item, ItemKey, Phase};
 use crate::domain::ids::{Epoch, Partition};
 use crate::ports::log::CommitPoint;
@@ -18,7 +19,12 @@ pub struct Revocation {
 }
 
 impl Engine {
-    pub(super) fn revoke(&mut self, partitions: &[(Partition, Epoch)], answer: oneshot::Sender<Vec<CommitPoint>>, now: Now) {
+    pub(super) fn revoke(
+        &mut self,
+        partitions: &[(Partition, Epoch)],
+        answer: oneshot::Sender<Vec<CommitPoint>>,
+        now: Now,
+    ) {
         let with: Vec<_> = partitions.iter().map(|(partition, _)| *partition).collect();
         let deadline = now.at + self.rules.drain_timeout;
         let mut answer = Some(answer);
@@ -109,7 +115,8 @@ impl Engine {
             Phase::Lookup => self.lookup.is_active(key),
             Phase::Branches => {
                 (item.sync != Branch::Due || self.sync.is_active(key))
-                    && (item.purge != Branch::Due || self.purge.is_active(key) || self.clear.is_active(key))
+                    && (item.purge != Branch::Due || self.purge.is_active(key) || self.lookup.is_active(key))
+                    && (!self.clear.holds(key) || self.clear.is_active(key))
             }
             Phase::Publishing => true,
         }
@@ -129,6 +136,10 @@ impl Engine {
         for key in keys {
             self.abandon(key, now);
         }
-        self.events.retain(|_, event| !event.abandoned || event.in_work > 0);
+        let done = |event: &OpenEvent| event.abandoned && event.in_work == 0;
+        let done: Vec<_> = self.events.iter().filter(|(_, event)| done(event)).map(|(key, _)| *key).collect();
+        for key in done {
+            self.close_event(key);
+        }
     }
 }

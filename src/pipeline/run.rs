@@ -81,7 +81,6 @@ pub async fn run(
         }
         let wake = engine.wake(time).map(Instant::from_std);
         tokio::select! {
-            biased;
             () = soft.cancelled(), if !closing => {
                 closing = true;
                 engine.close((Instant::now() + pace.shutdown).into_std());

@@ -35,9 +35,12 @@ impl Engine {
     pub(super) fn tell(&mut self, key: ItemKey, ending: Ending, follow_ups: &[Why], now: Now) {
         let Some(item) = self.items.get_mut(&key) else { return };
         item.phase = Phase::Publishing;
+        if let Some(event) = self.events.get_mut(&item.event) {
+            *event.tally.entry(ending.status).or_default() += 1;
+        }
         let Some(item) = self.items.get(&key) else { return };
         let Some(event) = self.events.get(&item.event) else { return };
-        let records = self.item_records(item, event, ending, follow_ups, now);
+        let records = self.item_records(item, event, (ending, follow_ups), now);
         let residue = match item.purge {
             super::item::Branch::Ended(crate::domain::join::PurgeEnd::Clean { residue, .. }) => residue,
             super::item::Branch::Ended(_) | super::item::Branch::Due => 0,
@@ -54,23 +57,23 @@ impl Engine {
         self.outbox.records.extend(records);
     }
 
-    pub(super) fn tell_rejected(&mut self, rejected: Vec<RejectedRecord>, now: Now) {
+    pub(super) fn tell_rejected(&mut self, rejected: Vec<RejectedRecord>) {
         for record in rejected {
             self.notes.push(Note::Rejected {
                 partition: record.partition,
                 offset: record.offset,
                 error: record.rejection.to_string(),
             });
-            // A dry run writes statuses only.
-            let told = self.rejected_record(&record, now);
+            let told = self.rejection_records(&record);
             self.outbox.records.extend(told);
             self.outbox.receipts.push(Receipt::Rejected(record.partition, record.epoch, record.offset));
         }
     }
 
-    pub(super) fn tell_range_too_wide(&mut self, key: EventKey, now: Now) {
+    /// A token range is told as a whole, after its users or instead of them.
+    pub(super) fn tell_range(&mut self, key: EventKey, ending: Option<Ending>, now: Now) {
         let Some(event) = self.events.get(&key) else { return };
-        let records = self.range_records(event, now);
+        let records = self.range_records(event, ending, now);
         self.outbox.records.extend(records);
         self.outbox.receipts.push(Receipt::Event(key));
     }
@@ -98,23 +101,19 @@ impl Engine {
         self.last_progress = now.at;
         for receipt in parcel.receipts {
             match receipt {
-                Receipt::Item(key) => self.give_back(key),
-                Receipt::Event(key) => {
-                    if let Some(event) = self.events.remove(&key) {
-                        self.settle_offset(event.partition, event.epoch, event.offset);
-                    }
-                }
+                Receipt::Item(key) => self.give_back(key, now),
+                Receipt::Event(key) => self.close_event(key),
                 Receipt::Rejected(partition, epoch, offset) => self.settle_offset(partition, epoch, offset),
             }
         }
     }
 
     /// The item's unit comes back; with the last one of a page the event goes on or is settled.
-    pub(super) fn give_back(&mut self, key: ItemKey) {
+    pub(super) fn give_back(&mut self, key: ItemKey, now: Now) {
         let Some(item) = self.items.remove(&key) else { return };
         self.budget.give(item.class, 1);
         let Some(event) = self.events.get_mut(&item.event) else { return };
         event.in_work = event.in_work.saturating_sub(1);
-        self.close_event_if_done(item.event);
+        self.go_on_with_event(item.event, now);
     }
 }
