@@ -9,7 +9,7 @@ import tarfile
 
 from . import setup
 from .artifacts import digest
-from .process import run
+from .process import is_living, run
 from .service import Service
 from .settings import HERE, pom_property
 from .waiting import postgres_answers
@@ -64,6 +64,7 @@ class Postgres(Service):
         (self.data / "pg_hba.conf").write_text(HBA)
 
     def command(self):
+        self._drop_lock_of_the_dead()
         fsync = "on" if self.settings.fsync else "off"
         return [*self._as_owner(), self.home / "bin" / "postgres", "-D", self.data, "-c", f"port={self.port}",
                 "-c", f"fsync={fsync}"], None, self.data
@@ -84,6 +85,12 @@ class Postgres(Service):
     def sql(self, database, statements):
         """Runs SQL as the superuser."""
         setup.run(self.cache, self.log, "postgres", self.address, database, stdin=statements.encode())
+
+    def _drop_lock_of_the_dead(self):
+        """After kill -9 the old server is a zombie until somebody reaps it, and the new one would not start beside it."""
+        lock = self.data / "postmaster.pid"
+        if lock.exists() and not is_living(int(lock.read_text().split()[0])):
+            lock.unlink()
 
     def _as_owner(self):
         """PostgreSQL refuses to run as root: there it runs as nobody.

@@ -64,7 +64,10 @@ class Daemon:
         """
         leader, family = self.pid(), self.family()
         if leader and not kill:
-            _signal([leader], polite)
+            # The session, because start scripts do not pass a signal on; PostgreSQL's children are not in it, and must not
+            # be asked one by one.
+            processes = _processes()
+            _signal([pid for pid in family if processes.get(pid, (0, 0))[1] == leader], polite)
         else:
             # Without its leader nobody passes a polite signal on: the leftovers of a crash are killed.
             _signal(family, signal.SIGKILL)
@@ -127,6 +130,11 @@ def _processes():
             if fields[0] not in "ZX":
                 found[int(entry)] = (int(fields[1]), int(fields[3]))
     return found
+
+
+def is_living(pid):
+    """Whether the process is there and not a zombie, for which kill(pid, 0) still says yes."""
+    return pid in _processes()
 
 
 def _pss(pid):

@@ -39,6 +39,7 @@ def _make(folder, postgres, keycloak):
         service.prepare()
         service.folder.mkdir()
     postgres.init()
+    keycloak.lay()
     try:
         postgres.start()
         postgres.wait()
