@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 /// How an item ended.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum Status {
     Success,
     Partial,

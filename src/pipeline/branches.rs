@@ -205,6 +205,7 @@ impl Engine {
             Ok(Purged::Protected(protection)) => {
                 line.status = StageStatus::Failed;
                 line.error = Some(protection.name().to_owned());
+                item.protection = Some(protection);
                 PurgeEnd::Protected
             }
             Ok(Purged::CredentialsNotMoved) => {

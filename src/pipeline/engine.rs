@@ -13,12 +13,12 @@ use super::item::{EventKey, Item, ItemKey};
 use super::lines::Lines;
 use super::settle::Parcel;
 use super::stage::{CallId, Stage, StageOptions};
-use crate::domain::event::TokenRange;
-use crate::domain::ids::{Class, ObjectType, Partition, UserId};
+use crate::domain::event::{Action, TokenRange, Why};
+use crate::domain::ids::{Class, InputTopic, ObjectType, Partition, UserId};
 use crate::domain::outcome::{Ending, RowCounts};
 use crate::domain::record::OutputRecord;
 use crate::domain::verdict::{Guard, UserRow};
-use crate::ports::{CallResult, Failure, PurgeOrder, Purged, Synced};
+use crate::ports::{CallResult, Failure, Protection, PurgeOrder, Purged, Synced};
 use crate::settings::{PurgeMode, SyncMode};
 
 /// The two clocks: one to measure with, one to write down (milliseconds since 1970).
@@ -32,7 +32,7 @@ pub struct Now {
 #[derive(Clone, Debug)]
 pub struct Rules {
     pub env: String,
-    pub topic_names: BTreeMap<crate::domain::ids::InputTopic, String>,
+    pub topic_names: BTreeMap<InputTopic, String>,
     pub guard: Guard,
     pub max_age: Duration,
     pub purge_mode: PurgeMode,
@@ -100,12 +100,28 @@ pub enum Completion {
 /// What happened, for logs and metrics.
 #[derive(Clone, Debug)]
 pub enum Note {
-    Ended { action: &'static str, ending: Ending, rows: RowCounts, residue: u64, event_ms: Option<i64> },
-    FollowUp(&'static str),
-    Rejected { partition: Partition, offset: i64, error: String },
+    Event {
+        topic: InputTopic,
+        action: Action,
+    },
+    Ended {
+        action: Action,
+        topic: InputTopic,
+        ending: Ending,
+        rows: RowCounts,
+        residue: u64,
+        event_ms: Option<i64>,
+        protection: Option<Protection>,
+    },
+    FollowUp(Why),
+    Rejected {
+        partition: Partition,
+        offset: i64,
+        error: String,
+    },
     OtherAction(Partition),
-    PartitionHeld(Partition),
     PublishFailed(String),
+    Published,
     RangeFailed(String),
 }
 
@@ -235,6 +251,12 @@ impl Engine {
         let work = stages.iter().any(|stage| !stage.is_empty());
         let awaited = self.wake(now).is_some() || stages.iter().any(|stage| !stage.breaker.is_closed());
         work && !awaited && now.at.duration_since(self.last_progress) >= STALLED
+    }
+
+    /// How long the oldest unsettled event of a partition has been due; zero when there is none.
+    pub fn frontier_age(&self, partition: Partition, now: Now) -> Duration {
+        let mine = self.events.values().filter(|event| event.partition == partition && !event.abandoned);
+        mine.map(|event| now.at.saturating_duration_since(event.due)).max().unwrap_or_default()
     }
 
     /// Nothing is held: no event, no item, no record on its way.

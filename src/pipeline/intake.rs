@@ -127,9 +127,6 @@ impl Engine {
                 let rejected = RejectedRecord { partition, epoch, offset: record.offset, key: record.key, rejection };
                 state.gate.give(1);
                 state.rejects.rejected(rejected, now.at);
-                if state.rejects.is_held() {
-                    self.notes.push(Note::PartitionHeld(partition));
-                }
                 return;
             }
             Decoded::OtherAction => {
@@ -140,6 +137,7 @@ impl Engine {
             }
             Decoded::Event(event) => {
                 let told = state.rejects.decoded();
+                self.notes.push(Note::Event { topic: partition.topic, action: event.action });
                 let open = self.waiting_event(
                     partition,
                     epoch,

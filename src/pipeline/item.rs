@@ -6,7 +6,8 @@ use crate::domain::event::{Action, FollowUp, Why};
 use crate::domain::ids::{Class, ObjectType, UserId};
 use crate::domain::join::{PurgeEnd, SyncEnd};
 use crate::domain::outcome::{StageReport, StageReports, StageStatus};
-use crate::domain::verdict::{PurgeKind, Verdict};
+use crate::domain::verdict::{Decision, PurgeKind, Verdict};
+use crate::ports::Protection;
 
 /// Names an item for the life of the process; never used again.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -57,6 +58,7 @@ pub struct Item {
     pub answer_lost: bool,
     /// The last sync of this item ended without a definite answer.
     pub sync_in_doubt: bool,
+    pub protection: Option<Protection>,
     /// The Admin API step ended the user's access.
     pub access_ended: bool,
 }
@@ -69,8 +71,8 @@ impl Item {
     /// What the purge of this item may take away; asked only while its purge is due.
     pub fn purge_kind(&self) -> Option<PurgeKind> {
         match self.verdict?.decision {
-            crate::domain::verdict::Decision::Work { purge, .. } => purge,
-            crate::domain::verdict::Decision::End(_) => None,
+            Decision::Work { purge, .. } => purge,
+            Decision::End(_) => None,
         }
     }
 

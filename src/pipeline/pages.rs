@@ -114,6 +114,7 @@ impl Engine {
             sync_not_before: event.sync_not_before,
             answer_lost: false,
             sync_in_doubt: false,
+            protection: None,
             access_ended: false,
         };
         let partition = event.partition;

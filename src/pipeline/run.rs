@@ -24,7 +24,8 @@ pub struct World {
     pub directory: Arc<dyn UserDirectory>,
     pub index: Arc<dyn SearchIndex>,
     pub identities: Arc<dyn IdentityStore>,
-    pub cache: Arc<dyn UserCache>,
+    /// `None` without the Admin API step.
+    pub cache: Option<Arc<dyn UserCache>>,
     pub publisher: Arc<dyn Publisher>,
     pub offsets: Arc<dyn OffsetSink>,
 }
@@ -40,6 +41,8 @@ pub struct Pace {
 pub trait Observer: Send {
     /// After every turn: what happened.
     fn notes(&mut self, engine: &mut Engine, now: Now);
+    /// A call was answered.
+    fn completed(&mut self, completion: &Completion, took: Duration);
     /// At each commit interval: where things stand.
     fn gauges(&mut self, engine: &Engine, now: Now);
 }
@@ -66,7 +69,7 @@ pub async fn run(
     (soft, hard): (CancellationToken, CancellationToken),
     (pace, mut observer): (Pace, Box<dyn Observer>),
 ) -> End {
-    let mut calls: JoinSet<Completion> = JoinSet::new();
+    let mut calls: JoinSet<(Completion, Duration)> = JoinSet::new();
     let mut commits = tokio::time::interval(pace.commit);
     commits.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut closing = false;
@@ -94,9 +97,12 @@ pub async fn run(
                 }
             }
             Some(completed) = calls.join_next() => {
-                engine.complete(completed.expect("a port panicked"), now());
-                while let Some(completed) = calls.try_join_next() {
-                    engine.complete(completed.expect("a port panicked"), now());
+                let mut next = Some(completed);
+                while let Some(completed) = next {
+                    let (completion, took) = completed.expect("a port panicked");
+                    observer.completed(&completion, took);
+                    engine.complete(completion, now());
+                    next = calls.try_join_next();
                 }
             }
             arrival = arrivals.recv() => match arrival {
@@ -121,16 +127,20 @@ fn now() -> Now {
     Now { at: Instant::now().into_std(), wall: i64::try_from(wall.as_millis()).unwrap_or(i64::MAX) }
 }
 
-fn carry_out(world: World, effect: Effect) -> BoxFuture<'static, Completion> {
+fn carry_out(world: World, effect: Effect) -> BoxFuture<'static, (Completion, Duration)> {
     Box::pin(async move {
-        match effect {
+        let started = Instant::now();
+        let completion = match effect {
             Effect::Lookup(call, kind, users) => Completion::Lookup(call, world.directory.lookup(&kind, &users).await),
             Effect::Sync(call, kind, users) => {
                 let request = uuid::Uuid::new_v4().to_string();
                 Completion::Sync(call, world.index.sync(&kind, &users, &request).await)
             }
             Effect::Purge(call, orders) => Completion::Purge(call, world.identities.purge(&orders).await),
-            Effect::Clear(call) => Completion::Clear(call, world.cache.clear().await),
+            Effect::Clear(call) => match &world.cache {
+                Some(cache) => Completion::Clear(call, cache.clear().await),
+                None => Completion::Clear(call, Ok(())),
+            },
             Effect::Probe(stage) => Completion::Probe(stage, probe(&world, stage).await),
             Effect::ProbeSync(controls) => {
                 let request = uuid::Uuid::new_v4().to_string();
@@ -148,7 +158,8 @@ fn carry_out(world: World, effect: Effect) -> BoxFuture<'static, Completion> {
                 }
                 Completion::Published(parcel, answer)
             }
-        }
+        };
+        (completion, started.elapsed())
     })
 }
 
@@ -156,7 +167,10 @@ async fn probe(world: &World, stage: StageName) -> Result<(), Failure> {
     match stage {
         StageName::Lookup => world.directory.probe().await,
         StageName::Purge => world.identities.probe().await,
-        StageName::Clear => world.cache.probe().await,
+        StageName::Clear => match &world.cache {
+            Some(cache) => cache.probe().await,
+            None => Ok(()),
+        },
         // The engine probes the Sync API with controls of its own choice.
         StageName::Sync => Ok(()),
     }

@@ -46,13 +46,15 @@ impl Engine {
             super::item::Branch::Ended(_) | super::item::Branch::Due => 0,
         };
         self.notes.push(Note::Ended {
-            action: item.action.name(),
+            action: item.action,
+            topic: event.partition.topic,
             ending,
             rows: item.reports.purge.rows.clone(),
             residue,
             event_ms: event.timestamp,
+            protection: item.protection,
         });
-        self.notes.extend(follow_ups.iter().map(|why| Note::FollowUp(why.name())));
+        self.notes.extend(follow_ups.iter().map(|why| Note::FollowUp(*why)));
         self.outbox.receipts.push(Receipt::Item(key));
         self.outbox.records.extend(records);
     }
@@ -97,6 +99,7 @@ impl Engine {
             }
             return;
         }
+        self.notes.push(Note::Published);
         let Some(parcel) = self.parcels.remove(&id) else { return };
         self.last_progress = now.at;
         for receipt in parcel.receipts {

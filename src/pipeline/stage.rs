@@ -48,6 +48,14 @@ pub struct Ended<T> {
     pub answer_lost: bool,
 }
 
+/// Where the items are, for the metrics.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Counts {
+    pub ready: usize,
+    pub delayed: usize,
+    pub in_call: usize,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Place {
     Ready,
@@ -171,6 +179,12 @@ impl Stage {
 
     pub fn is_empty(&self) -> bool {
         self.tracks.is_empty()
+    }
+
+    pub fn counts(&self) -> Counts {
+        let in_call = self.calls.values().map(|call| call.items.len()).sum();
+        let ready = self.ready.values().map(VecDeque::len).sum();
+        Counts { ready, in_call, delayed: self.tracks.len() - ready - in_call }
     }
 
     pub fn calls_under_way(&self) -> usize {
