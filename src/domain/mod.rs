@@ -11,4 +11,5 @@ pub mod ledger;
 pub mod outcome;
 pub mod page;
 pub mod record;
+pub mod report;
 pub mod verdict;
