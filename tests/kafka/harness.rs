@@ -99,10 +99,12 @@ impl Place {
         }
     }
 
-    pub async fn say(&self, text: &str) {
+    /// One record; answers when it was acknowledged.
+    pub async fn say(&self, text: &str) -> Instant {
         let producer: FutureProducer = self.client().create().unwrap();
         let record = FutureRecord::<str, str>::to(self.topics.name(InputTopic::Request)).partition(0).payload(text);
         producer.send(record, LIMIT).await.map_err(|(error, _)| error).unwrap();
+        Instant::now()
     }
 
     pub fn client(&self) -> ClientConfig {
