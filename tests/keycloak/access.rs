@@ -6,11 +6,11 @@ use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 use user_purge_sync::adapters::keycloak::PgIdentityStore;
 use user_purge_sync::domain::verdict::PurgeKind;
-use user_purge_sync::ports::{Purged, UserCache};
+use user_purge_sync::ports::{Protection, Purged, UserCache};
 use user_purge_sync::settings::PurgeMode;
 use uuid::Uuid;
 
-use crate::stack::{PROVIDER, admin_api, database, purge, purge_settings, rows, rows_holding, settings};
+use crate::stack::{PROVIDER, REALM, admin_api, database, purge, purge_settings, rows, rows_holding, settings};
 
 const PASSWORD: &str = "correct horse battery staple";
 
@@ -166,9 +166,16 @@ async fn a_protected_user_stays_logged_in() {
     let (keycloak, id) = (Keycloak::visit().await, Uuid::new_v4().to_string());
     keycloak.set_password(&format!("f:{PROVIDER}:{id}")).await;
     let tokens = Tokens::of(&keycloak, &id).await;
-    let mut settings = settings();
-    settings.deny_list = vec![id.clone()];
-    let store = PgIdentityStore::new(&settings, &purge_settings(PurgeMode::Delete), Some(admin_api()));
-    assert!(matches!(purge(&store, &id, PurgeKind::Full).await, Purged::Protected(_)));
+    let (database, federated) = (database().await, format!("f:{PROVIDER}:{id}"));
+    let sql = "\
+        INSERT INTO fed_user_role_mapping (user_id, role_id, realm_id, storage_provider_id) \
+        SELECT $1::text, r.id, c.realm_id, $2::text FROM keycloak_role r JOIN client c ON c.id = r.client \
+        WHERE c.client_id = 'realm-management' AND c.realm_id = $3::text AND r.name = 'view-users'";
+    database.execute(sql, &[&federated, &PROVIDER, &REALM]).await.unwrap();
+    let before = rows_holding(&database, &id).await;
+
+    assert_eq!(purge_with_access(&id, PurgeKind::Full).await, Purged::Protected(Protection::Admin));
+
+    assert_eq!(rows_holding(&database, &id).await, before);
     assert_eq!(tokens.refreshed(&keycloak).await, 4);
 }

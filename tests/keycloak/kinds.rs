@@ -31,7 +31,11 @@ async fn a_user_whose_credentials_have_not_moved_is_not_retired() {
     half.insert(&database, "credential", &[("user_id", &half.id), ("type", "otp")]).await;
     elsewhere.add_local(&database, REALM).await;
     elsewhere.add_federated(&database, &elsewhere.federated_elsewhere(), crate::stack::OTHER_REALM).await;
-    for person in [&absent, &half, &elsewhere] {
+    // Without credentials nothing is missing, but nothing says either that there is a federated user.
+    let bare = Person::new();
+    bare.add_local(&database, REALM).await;
+    database.execute("DELETE FROM credential WHERE user_id = $1::text", &[&bare.id]).await.unwrap();
+    for person in [&absent, &half, &elsewhere, &bare] {
         let before = rows_holding(&database, &person.mark).await;
         assert_eq!(purge(&store, &person.id, PurgeKind::Retire).await, Purged::CredentialsNotMoved);
         assert_eq!(rows_holding(&database, &person.mark).await, before);

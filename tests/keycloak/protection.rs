@@ -24,12 +24,15 @@ async fn resident(database: &Client) -> Person {
     person
 }
 
-/// A role of `realm-management`.
 async fn admin_role(database: &Client) -> String {
+    role_of(database, "realm-management", "view-users").await
+}
+
+async fn role_of(database: &Client, client: &str, name: &str) -> String {
     const SQL: &str = "\
         SELECT r.id FROM keycloak_role r JOIN client c ON c.id = r.client \
-        WHERE c.client_id = 'realm-management' AND c.realm_id = $1::text AND r.name = 'view-users'";
-    database.query_one(SQL, &[&REALM]).await.unwrap().get(0)
+        WHERE c.client_id = $1::text AND c.realm_id = $2::text AND r.name = $3::text";
+    database.query_one(SQL, &[&client, &REALM, &name]).await.unwrap().get(0)
 }
 
 /// A role that holds another.
@@ -92,6 +95,9 @@ async fn a_member_of_a_plain_group_with_a_plain_role_is_purged() {
     let database = database().await;
     let person = resident(&database).await;
     let club = group(&database, &person, " ").await;
+    let role = composite_of(&database, &person, &role_of(&database, "account", "view-profile").await).await;
+    person.insert(&database, "group_role_mapping", &[("group_id", &club), ("role_id", &role)]).await;
+    person.insert(&database, "user_role_mapping", &[("user_id", &person.id), ("role_id", &role)]).await;
     person.insert(&database, "user_group_membership", &[("user_id", &person.id), ("group_id", &club)]).await;
     let purged = purge(&store(), &person.id, PurgeKind::Full).await;
     assert!(matches!(purged, Purged::Clean { .. }), "{purged:?}");
