@@ -5,6 +5,8 @@
 
 pub mod adapters;
 pub mod admin;
+pub mod cli;
+pub mod commands;
 pub mod domain;
 pub mod lifecycle;
 pub mod metrics;
