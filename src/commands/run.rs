@@ -194,6 +194,7 @@ fn follow_health(intake: &Intake, health: &Arc<Health>, lifecycle: &Lifecycle) -
     let poll: Arc<consumer::Health> = intake.health();
     let (health, drain): (Weak<Health>, _) = (Arc::downgrade(health), lifecycle.drain().clone());
     std::thread::Builder::new().name("health".to_owned()).spawn(move || {
+        #[expect(clippy::disallowed_methods, reason = "a thread of its own, which waits for nothing but time")]
         while let Some(health) = health.upgrade() {
             health.set_joined(poll.is_joined());
             if drain.is_cancelled() {
