@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use user_purge_sync::adapters::kafka::Trouble;
 use user_purge_sync::ports::log::OffsetSink;
 
-use crate::harness::{Place, decode, eventually, partition};
+use crate::kafka::harness::{Place, decode, eventually, partition};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_record_comes_once_and_in_order_while_gates_open_and_close() {
@@ -78,8 +78,9 @@ async fn a_pipeline_that_takes_nothing_stops_reading_but_not_polling() {
         started.elapsed() > Duration::from_secs(7)
     })
     .await;
-    let all =
-        |member: &crate::harness::Member| (0..4).all(|number| member.read.get(&partition(number)) == Some(&25_000));
+    let all = |member: &crate::kafka::harness::Member| {
+        (0..4).all(|number| member.read.get(&partition(number)) == Some(&25_000))
+    };
     member.until("all is read in the end", all).await;
     assert_eq!(member.lost, vec![]);
     member.intake.close(Vec::new()).await.unwrap();

@@ -13,7 +13,7 @@ use user_purge_sync::adapters::kafka::{KafkaPublisher, Topic};
 use user_purge_sync::domain::record::{OutputRecord, OutputTopic};
 use user_purge_sync::ports::{Blame, Disposition, Publisher};
 
-use crate::harness::{LIMIT, Place};
+use crate::kafka::harness::{LIMIT, Place};
 
 fn record(topic: OutputTopic, key: Option<&str>, payload: &str) -> OutputRecord {
     let headers = vec![("source", "here-0-7".to_owned()), ("empty", String::new())];

@@ -8,7 +8,7 @@ use user_purge_sync::domain::event::Decoded;
 use user_purge_sync::domain::ids::InputTopic;
 use user_purge_sync::ports::log::{CommitPoint, OffsetSink};
 
-use crate::harness::{Member, Place, decode, eventually, partition};
+use crate::kafka::harness::{Member, Place, decode, eventually, partition};
 
 fn points(member: &Member, offset: i64) -> Vec<CommitPoint> {
     (0..4).map(|number| member.point(number, offset)).collect()
@@ -162,7 +162,7 @@ async fn a_second_holder_of_a_static_membership_ends_the_first() {
     let mut first = place.member_with(&same, decode);
     first.until_owns(1).await;
     let second = place.member_with(&same, decode);
-    let failure = tokio::time::timeout(crate::harness::LIMIT, first.intake.failure()).await.unwrap();
+    let failure = tokio::time::timeout(crate::kafka::harness::LIMIT, first.intake.failure()).await.unwrap();
     assert!(matches!(failure, IntakeError::Fatal(_)), "{failure:?}");
     first.intake.close(Vec::new()).await.unwrap();
     second.intake.close(Vec::new()).await.unwrap();
