@@ -249,11 +249,15 @@ impl Member {
                 }
             }
             Arrival::Revoking { partitions, answer } => {
-                partitions.iter().for_each(|(partition, _)| drop(self.owned.remove(partition)));
+                for (partition, _) in &partitions {
+                    self.owned.remove(partition);
+                }
                 self.revoking = Some((partitions, answer));
             }
             Arrival::Lost { partitions } => {
-                partitions.iter().for_each(|(partition, _)| drop(self.owned.remove(partition)));
+                for (partition, _) in &partitions {
+                    self.owned.remove(partition);
+                }
                 self.lost.extend(partitions);
             }
         }
