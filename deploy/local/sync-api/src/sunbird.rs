@@ -45,26 +45,26 @@ pub(crate) fn accepted(message_id: &str) -> Answer {
 }
 
 fn success(message_id: &str, result: &str) -> Answer {
-    let body = envelope(Some(message_id), None, "SUCCESS", None, "OK", result);
-    json_answer(StatusCode::OK, Some(result.len()), body)
+    let outcome = Outcome { error: None, status: "SUCCESS", message: None, code: "OK" };
+    json_answer(StatusCode::OK, Some(result.len()), envelope(Some(message_id), &outcome, result))
 }
 
 pub(crate) fn client_error(message_id: &str, ClientError(code, message): ClientError) -> Answer {
-    let body = envelope(Some(message_id), Some(code), "FAILED", Some(message), "CLIENT_ERROR", "{}");
-    json_answer(StatusCode::BAD_REQUEST, None, body)
+    let outcome = Outcome::failed(code, Some(message), "CLIENT_ERROR");
+    json_answer(StatusCode::BAD_REQUEST, None, envelope(Some(message_id), &outcome, "{}"))
 }
 
 /// The actor failed or did not answer within the limit (recordings 08, 19, 22, 52).
 pub(crate) fn actor_failed(message_id: &str) -> Answer {
-    let body = envelope(Some(message_id), Some("UOS_ESSYNCnull"), "FAILED", None, "SERVER_ERROR", "{}");
-    json_answer(StatusCode::INTERNAL_SERVER_ERROR, None, body)
+    let outcome = Outcome::failed("UOS_ESSYNCnull", None, "SERVER_ERROR");
+    json_answer(StatusCode::INTERNAL_SERVER_ERROR, None, envelope(Some(message_id), &outcome, "{}"))
 }
 
 /// The controller itself failed: Play's error handler answers, without message id and without the filters' headers.
 pub(crate) fn unserialisable() -> Answer {
-    let body = envelope(None, Some("UOS_0069"), "FAILED", Some("server error"), "serverError", "{}");
+    let outcome = Outcome::failed("UOS_0069", Some("server error"), "serverError");
     let response = Response::builder().status(StatusCode::INTERNAL_SERVER_ERROR);
-    finish(response, "application/json", body)
+    finish(response, "application/json", envelope(None, &outcome, "{}"))
 }
 
 /// An HTML page by Play, with its filters' headers.
@@ -102,15 +102,23 @@ pub(crate) fn finish(builder: hyper::http::response::Builder, content_type: &str
         .expect("names and values are constants, numbers, or were valid header values before")
 }
 
-fn envelope(
-    message_id: Option<&str>,
-    error: Option<&str>,
-    status: &str,
-    message: Option<&str>,
-    code: &str,
-    result: &str,
-) -> String {
-    let (id, error, message) = (json!(message_id), json!(error), json!(message));
+/// What an envelope says of how it went.
+struct Outcome {
+    error: Option<&'static str>,
+    status: &'static str,
+    message: Option<&'static str>,
+    code: &'static str,
+}
+
+impl Outcome {
+    fn failed(error: &'static str, message: Option<&'static str>, code: &'static str) -> Self {
+        Self { error: Some(error), status: "FAILED", message, code }
+    }
+}
+
+fn envelope(message_id: Option<&str>, outcome: &Outcome, result: &str) -> String {
+    let (id, error, message) = (json!(message_id), json!(outcome.error), json!(outcome.message));
+    let Outcome { status, code, .. } = outcome;
     let now = timestamp(SystemTime::now());
     format!(
         r#"{{"id":"api.data.sync","ver":"v1","ts":"{now}","params":{{"resmsgid":{id},"msgid":{id},"err":{error},"status":"{status}","errmsg":{message}}},"responseCode":"{code}","result":{result}}}"#

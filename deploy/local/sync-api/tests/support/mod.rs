@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use sync_api_stand_in::rows::{MemoryRows, ObjectType, Row};
+use sync_api_stand_in::rows::{MemoryRows, ObjectType, Row, RowSource};
 use sync_api_stand_in::{Settings, StandIn, server};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 
@@ -47,6 +47,12 @@ pub async fn stand(settings: Settings) -> Stand {
     }
     let app = StandIn::build(settings, Arc::clone(&rows) as _).await.expect("nothing outside is needed");
     Stand { app, rows }
+}
+
+/// Rows come from elsewhere than `Stand::rows`.
+pub async fn stand_over(source: Arc<dyn RowSource>, settings: Settings) -> Stand {
+    let app = StandIn::build(settings, source).await.expect("nothing outside is needed");
+    Stand { app, rows: Arc::default() }
 }
 
 pub async fn usual() -> Stand {
