@@ -85,7 +85,10 @@ impl Records {
         patience: Duration,
         wanted: impl Fn(&[Written]) -> bool,
     ) -> anyhow::Result<Vec<Written>> {
-        let look = async || wanted(&self.read.lock().expect("no reader panics")).then(|| self.all());
+        let look = async || {
+            let all = self.all();
+            wanted(&all).then_some(all)
+        };
         eventually(what, patience, look).await.with_context(|| format!("{} records were read", self.count()))
     }
 }

@@ -6,7 +6,7 @@ use user_purge_sync::ports::Disposition::{Hold, Reject};
 use user_purge_sync::ports::UserDirectory;
 use user_purge_sync::settings::CassandraSettings;
 
-use crate::support::{ALL_TOKENS, Keyspace, USER_TABLE, directory, settings, tables, told, user_id};
+use crate::cassandra::support::{ALL_TOKENS, Keyspace, USER_TABLE, directory, settings, tables, told, user_id};
 
 async fn hold(settings: &CassandraSettings) -> String {
     let directory = directory(settings);

@@ -1,10 +1,12 @@
 //! One member reads: completeness, order, gates, restarts, lag.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use user_purge_sync::adapters::kafka::Trouble;
 use user_purge_sync::ports::log::OffsetSink;
 
-use crate::harness::{Place, decode, eventually, partition};
+use crate::kafka::harness::{Place, decode, eventually, partition};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_record_comes_once_and_in_order_while_gates_open_and_close() {
@@ -76,8 +78,9 @@ async fn a_pipeline_that_takes_nothing_stops_reading_but_not_polling() {
         started.elapsed() > Duration::from_secs(7)
     })
     .await;
-    let all =
-        |member: &crate::harness::Member| (0..4).all(|number| member.read.get(&partition(number)) == Some(&25_000));
+    let all = |member: &crate::kafka::harness::Member| {
+        (0..4).all(|number| member.read.get(&partition(number)) == Some(&25_000))
+    };
     member.until("all is read in the end", all).await;
     assert_eq!(member.lost, vec![]);
     member.intake.close(Vec::new()).await.unwrap();
@@ -105,22 +108,29 @@ async fn a_restart_goes_on_where_the_last_commit_was() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_is_here_soon_and_readiness_and_lag_are_told() {
-    let place = Place::new(2).await;
+    let place = Arc::new(Place::new(2).await);
     let mut member = place.member();
     let health = member.intake.health();
     member.until_owns(2).await;
     assert!(health.is_joined());
     place.say("0").await;
     member.until("the first record is read", |member| member.read.get(&partition(0)) == Some(&1)).await;
-    let saying = tokio::spawn(async move { place.say("1").await });
-    member.until("the second record is read", |member| member.read.get(&partition(0)) == Some(&2)).await;
-    let read = Instant::now();
-    let took = read.saturating_duration_since(saying.await.unwrap());
-    assert!(took < Duration::from_millis(200), "{took:?} after it was acknowledged");
+    for next in 1..4 {
+        // Long enough for the thread to wait as long as it ever does.
+        member.stays(Duration::from_millis(1500), "idle", |member| member.read[&partition(0)] == next).await;
+        let saying = tokio::spawn({
+            let place = Arc::clone(&place);
+            async move { place.say(&next.to_string()).await }
+        });
+        member.until("the next record is read", |member| member.read[&partition(0)] == next + 1).await;
+        let read = Instant::now();
+        let took = read.saturating_duration_since(saying.await.unwrap());
+        assert!(took < Duration::from_millis(150), "{took:?} after it was acknowledged");
+    }
     let watermarks = member.intake.watermarks();
     member
         .until("statistics tell how far the topic reaches", |_| {
-            watermarks.reach(partition(0)).is_some_and(|reach| reach.high == 2)
+            watermarks.reach(partition(0)).is_some_and(|reach| reach.high == 4)
         })
         .await;
     member.intake.close(Vec::new()).await.unwrap();
@@ -136,4 +146,17 @@ async fn metadata_travels_with_the_offset() {
     point.metadata = "map".repeat(1365);
     member.intake.close(vec![point]).await.unwrap();
     assert_eq!(place.metadata().await, "map".repeat(1365));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kafka_that_does_not_answer_is_waited_for_and_can_be_left() {
+    let mut place = Place::bare();
+    place.settings.brokers = "127.0.0.1:1".to_owned();
+    let mut member = place.member();
+    member.until("it is noticed", |member| member.intake.trouble() == Some(Trouble::Unreachable)).await;
+    let health = member.intake.health();
+    assert!(!health.is_joined() && health.since_last_poll() < Duration::from_secs(1));
+    let started = Instant::now();
+    member.intake.close(Vec::new()).await.unwrap();
+    assert!(started.elapsed() < Duration::from_secs(6), "{:?}", started.elapsed());
 }

@@ -8,7 +8,7 @@ use user_purge_sync::ports::Disposition::Retry;
 use user_purge_sync::ports::UserDirectory;
 use user_purge_sync::settings::CassandraSettings;
 
-use crate::support::{cassandra, directory, settings, user_id};
+use crate::cassandra::support::{cassandra, directory, settings, user_id};
 
 const KINDS: usize = 5;
 

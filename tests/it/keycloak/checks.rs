@@ -5,7 +5,7 @@ use user_purge_sync::domain::verdict::PurgeKind;
 use user_purge_sync::ports::{Blame, Disposition, IdentityStore, UserCache};
 use user_purge_sync::settings::KeycloakSettings;
 
-use crate::stack::{OTHER_PROVIDER, order, settings, store_with};
+use crate::keycloak::stack::{OTHER_PROVIDER, order, settings, store_with};
 
 const OUTAGE: Disposition = Disposition::Retry(Blame::Server);
 
@@ -84,7 +84,8 @@ async fn a_server_without_tls_is_held_when_tls_is_asked_for() {
 
 #[tokio::test]
 async fn an_admin_api_that_refuses_is_held_and_one_that_is_gone_is_an_outage() {
-    let cases: [(fn(&mut KeycloakSettings), Disposition, &str); 4] = [
+    type Case = (fn(&mut KeycloakSettings), Disposition, &'static str);
+    let cases: [Case; 4] = [
         (|settings| settings.admin_api.client_secret = "wrong".into(), Disposition::Hold, "client_secret"),
         (|settings| settings.admin_api.client_id = "portal".to_owned(), Disposition::Hold, "client_id"),
         (|settings| settings.realm = "nowhere".to_owned(), Disposition::Hold, "keycloak.realm"),

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio_postgres::Client;
 use uuid::Uuid;
 
-use crate::stack::{OTHER_PROVIDER, OTHER_REALM, PROVIDER, REALM};
+use crate::keycloak::stack::{OTHER_PROVIDER, OTHER_REALM, PROVIDER, REALM};
 
 /// Shared by all tests: a resource server belongs to a client, not to a user.
 const RESOURCE_SERVER: &str = "it-resource-server";

@@ -3,8 +3,8 @@
 use user_purge_sync::domain::verdict::PurgeKind;
 use user_purge_sync::ports::{Blame, Disposition, IdentityStore};
 
-use crate::person::{Person, twin_elsewhere};
-use crate::stack::{OTHER_REALM, database, order, purge, rows, rows_holding, store};
+use crate::keycloak::person::{Person, twin_elsewhere};
+use crate::keycloak::stack::{OTHER_REALM, database, order, purge, rows, rows_holding, store};
 
 #[tokio::test]
 async fn everyone_elses_rows_are_what_they_were() {
@@ -39,7 +39,7 @@ async fn a_local_user_of_another_realm_is_kept() {
     let (database, person) = (database().await, Person::new());
     let foreigner = Person::with_id(person.id.clone());
     foreigner.add_local(&database, OTHER_REALM).await;
-    person.add_federated(&database, &person.federated(), crate::stack::REALM).await;
+    person.add_federated(&database, &person.federated(), crate::keycloak::stack::REALM).await;
     let before = rows_holding(&database, &foreigner.mark).await;
 
     for kind in [PurgeKind::Full, PurgeKind::Sweep, PurgeKind::Retire] {
@@ -52,7 +52,7 @@ async fn a_local_user_of_another_realm_is_kept() {
 #[tokio::test]
 async fn a_shared_resource_stays_when_the_one_it_was_shared_with_goes() {
     let (database, guest, owner) = (database().await, Person::new(), Person::new());
-    owner.add_local(&database, crate::stack::REALM).await;
+    owner.add_local(&database, crate::keycloak::stack::REALM).await;
     let before = rows_holding(&database, &owner.mark).await;
     let resource: String = database
         .query_one("SELECT id FROM resource_server_resource WHERE owner = $1::text", &[&owner.id])

@@ -11,9 +11,9 @@ use rdkafka::message::{Headers, OwnedMessage};
 use user_purge_sync::adapters::kafka::topic_admin::{CreateOptions, TopicError};
 use user_purge_sync::adapters::kafka::{KafkaPublisher, Topic};
 use user_purge_sync::domain::record::{OutputRecord, OutputTopic};
-use user_purge_sync::ports::{Disposition, Publisher};
+use user_purge_sync::ports::{Blame, Disposition, Publisher};
 
-use crate::harness::{LIMIT, Place};
+use crate::kafka::harness::{LIMIT, Place};
 
 fn record(topic: OutputTopic, key: Option<&str>, payload: &str) -> OutputRecord {
     let headers = vec![("source", "here-0-7".to_owned()), ("empty", String::new())];
@@ -81,6 +81,16 @@ async fn a_record_that_is_too_large_is_rejected_and_the_others_are_written() {
     let payloads = read(&place, OutputTopic::Status, 2).await;
     let payloads: Vec<_> = payloads.iter().map(|record| record.payload().unwrap()).collect();
     assert_eq!(payloads, vec![&b"before"[..], &b"after"[..]]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_no_broker_answers_a_record_may_be_tried_again() {
+    let mut place = Place::bare();
+    place.settings.brokers = "127.0.0.1:1".to_owned();
+    place.settings.properties.insert("delivery.timeout.ms".to_owned(), "1000".to_owned());
+    let publisher = KafkaPublisher::try_new(&place.settings, Arc::clone(&place.topics)).unwrap();
+    let failure = publisher.publish(vec![record(OutputTopic::Status, None, "x")]).await.unwrap_err();
+    assert_eq!((failure.disposition, failure.reason.0.as_ref()), (Disposition::Retry(Blame::Server), "kafka_timeout"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,7 +6,7 @@ use user_purge_sync::domain::event::TokenRange;
 use user_purge_sync::domain::ids::ObjectType;
 use user_purge_sync::ports::UserDirectory;
 
-use crate::support::{ALL_TOKENS, Keyspace, USER_TABLE, directory, user_id};
+use crate::cassandra::support::{ALL_TOKENS, Keyspace, USER_TABLE, directory, user_id};
 
 /// Where part `part` of all tokens begins.
 fn bound(part: u64, parts: u64) -> i64 {

@@ -14,7 +14,7 @@ use user_purge_sync::ports::Disposition::Retry;
 use user_purge_sync::ports::UserDirectory;
 use user_purge_sync::settings::CassandraSettings;
 
-use crate::support::{PATIENCE, address, directory, settings, user_id};
+use crate::cassandra::support::{PATIENCE, address, directory, settings, user_id};
 
 /// A door to Cassandra: open, frozen (connections stand, nothing passes) or shut (they are cut, new ones refused).
 struct Door {

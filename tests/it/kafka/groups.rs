@@ -8,7 +8,7 @@ use user_purge_sync::domain::event::Decoded;
 use user_purge_sync::domain::ids::InputTopic;
 use user_purge_sync::ports::log::{CommitPoint, OffsetSink};
 
-use crate::harness::{Member, Place, decode, eventually, partition};
+use crate::kafka::harness::{Member, Place, decode, eventually, partition};
 
 fn points(member: &Member, offset: i64) -> Vec<CommitPoint> {
     (0..4).map(|number| member.point(number, offset)).collect()
@@ -92,6 +92,37 @@ async fn a_member_that_stands_still_too_long_hears_that_it_has_lost_its_partitio
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_member_expelled_while_it_drains_hears_that_all_is_lost() {
+    let place = Place::new(4).await;
+    // The group waits so long for whoever does not join again (`facts/kafka.md` 8.4).
+    let patience = [("max.poll.interval.ms", "6000")];
+    let mut slow = place.member_with(&patience, decode);
+    slow.until_owns(4).await;
+    let before: Vec<_> = slow.owned.iter().map(|(partition, owned)| (*partition, owned.epoch)).collect();
+    let kept = points(&slow, 0);
+    let mut second = place.member_with(&patience, decode);
+    slow.until("it must give some up", |slow| slow.revoking.is_some()).await;
+    let mut third = place.member_with(&patience, decode);
+    let committer = slow.intake.committer();
+    let mut offset = 0;
+    slow.until("it hears that all is lost", |slow| {
+        offset += 1;
+        committer.commit(kept.iter().map(|point| CommitPoint { offset, ..point.clone() }).collect());
+        slow.lost.len() == 4
+    })
+    .await;
+    slow.lost.sort_unstable();
+    assert_eq!(slow.lost, before);
+    assert!(slow.revoking.take().unwrap().1.is_closed(), "nobody waits for its answer any more");
+    slow.intake.close(Vec::new()).await.unwrap();
+    for member in [&mut second, &mut third] {
+        member.until("it owns some", |member| !member.owned.is_empty() || member.revoking.is_some()).await;
+    }
+    second.intake.close(Vec::new()).await.unwrap();
+    third.intake.close(Vec::new()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn closing_is_quick_with_a_hand_over_open_and_frees_the_partitions_at_once() {
     let place = Place::new(4).await;
     let mut old = place.member();
@@ -131,7 +162,7 @@ async fn a_second_holder_of_a_static_membership_ends_the_first() {
     let mut first = place.member_with(&same, decode);
     first.until_owns(1).await;
     let second = place.member_with(&same, decode);
-    let failure = tokio::time::timeout(crate::harness::LIMIT, first.intake.failure()).await.unwrap();
+    let failure = tokio::time::timeout(crate::kafka::harness::LIMIT, first.intake.failure()).await.unwrap();
     assert!(matches!(failure, IntakeError::Fatal(_)), "{failure:?}");
     first.intake.close(Vec::new()).await.unwrap();
     second.intake.close(Vec::new()).await.unwrap();

@@ -10,7 +10,7 @@ use user_purge_sync::domain::record::{OutputRecord, OutputTopic};
 use user_purge_sync::ports::Publisher;
 use user_purge_sync::ports::log::OffsetSink;
 
-use crate::harness::{Place, eventually, partition};
+use crate::kafka::harness::{Place, eventually, partition};
 
 fn shell(variable: &str) {
     let command = std::env::var(variable).unwrap_or_else(|_| panic!("{variable} is not set"));
@@ -19,7 +19,6 @@ fn shell(variable: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "kills the broker: make it one that nobody else uses"]
 async fn an_outage_of_seconds_loses_nothing_and_ends_by_itself() {
     let place = Place::new(4).await;
     place.fill(4, 20_000).await;

@@ -10,7 +10,9 @@ use user_purge_sync::ports::{Protection, Purged, UserCache};
 use user_purge_sync::settings::PurgeMode;
 use uuid::Uuid;
 
-use crate::stack::{PROVIDER, REALM, admin_api, database, purge, purge_settings, rows, rows_holding, settings};
+use crate::keycloak::stack::{
+    PROVIDER, REALM, admin_api, database, purge, purge_settings, rows, rows_holding, settings,
+};
 
 const PASSWORD: &str = "correct horse battery staple";
 
@@ -150,7 +152,7 @@ async fn a_sweep_ends_the_access_of_a_login_that_came_too_late() {
     keycloak.set_password(&format!("f:{PROVIDER}:{id}")).await;
     let token = keycloak.log_in(&id, "portal", "openid").await.unwrap();
     // Without the step: the session outlives the purge.
-    purge(&crate::stack::store(), &id, PurgeKind::Full).await;
+    purge(&crate::keycloak::stack::store(), &id, PurgeKind::Full).await;
     keycloak.refresh("portal", &token).await.unwrap();
 
     purge_with_access(&id, PurgeKind::Sweep).await;

@@ -5,8 +5,8 @@ use user_purge_sync::domain::outcome::RowCounts;
 use user_purge_sync::domain::verdict::PurgeKind;
 use user_purge_sync::ports::Purged;
 
-use crate::person::Person;
-use crate::stack::{
+use crate::keycloak::person::Person;
+use crate::keycloak::stack::{
     REALM, counts, database, dry_store, order, purge, purge_all, rows, rows_holding, store, store_with,
 };
 
@@ -55,7 +55,7 @@ async fn rows_under_a_former_provider_go_too() {
     person.add_federated(&database, &format!("f:{former}:{}", person.id), REALM).await;
     assert_eq!(rows(purge(&store(), &person.id, PurgeKind::Full).await), RowCounts::new());
 
-    let mut settings = crate::stack::settings();
+    let mut settings = crate::keycloak::stack::settings();
     settings.former_providers = vec![former];
     assert!(!rows(purge(&store_with(&settings), &person.id, PurgeKind::Full).await).is_empty());
     assert!(rows_holding(&database, &person.mark).await.is_empty());

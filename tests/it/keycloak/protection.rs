@@ -4,8 +4,8 @@ use tokio_postgres::Client;
 use user_purge_sync::domain::verdict::PurgeKind;
 use user_purge_sync::ports::{Protection, Purged};
 
-use crate::person::Person;
-use crate::stack::{REALM, database, dry_store, purge, rows_holding, settings, store, store_with};
+use crate::keycloak::person::Person;
+use crate::keycloak::stack::{REALM, database, dry_store, purge, rows_holding, settings, store, store_with};
 
 /// Whatever the kind of purge, and in a dry run, the person is kept with every row.
 async fn is_kept(database: &Client, person: &Person, protection: Protection) {

@@ -3,8 +3,8 @@
 use user_purge_sync::domain::verdict::PurgeKind;
 use user_purge_sync::ports::Purged;
 
-use crate::person::Person;
-use crate::stack::{REALM, counts, database, purge, rows, rows_holding, store};
+use crate::keycloak::person::Person;
+use crate::keycloak::stack::{REALM, counts, database, purge, rows, rows_holding, store};
 
 #[tokio::test]
 async fn a_retirement_takes_the_plain_ids_rows_and_leaves_the_federated_ones() {
@@ -30,7 +30,7 @@ async fn a_user_whose_credentials_have_not_moved_is_not_retired() {
     half.move_in(&database).await;
     half.insert(&database, "credential", &[("user_id", &half.id), ("type", "otp")]).await;
     elsewhere.add_local(&database, REALM).await;
-    elsewhere.add_federated(&database, &elsewhere.federated_elsewhere(), crate::stack::OTHER_REALM).await;
+    elsewhere.add_federated(&database, &elsewhere.federated_elsewhere(), crate::keycloak::stack::OTHER_REALM).await;
     // Without credentials nothing is missing, but nothing says either that there is a federated user.
     let bare = Person::new();
     bare.add_local(&database, REALM).await;
