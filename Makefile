@@ -2,7 +2,7 @@
 
 STACK := deploy/local/stack
 # A second stack, for the tests that kill a service.
-FAULTS := STACK=faults STACK_PORT_OFFSET=3000 STACK_FSYNC=off $(STACK)
+FAULTS := STACK=faults STACK_PORT_OFFSET=5000 STACK_FSYNC=off $(STACK)
 
 # Debian packages that the build needs, installed only when they are missing.
 prerequisites:
@@ -21,7 +21,7 @@ test: prerequisites
 	$(FAULTS) up kafka
 	status=0; \
 	cargo test --workspace --no-fail-fast -- --test-threads=4 --skip an_outage_of_seconds || status=$$?; \
-	USER_PURGE_SYNC_TEST_KAFKA=127.0.0.1:32092 \
+	USER_PURGE_SYNC_TEST_KAFKA=127.0.0.1:34092 \
 	USER_PURGE_SYNC_TEST_KAFKA_KILL='$(FAULTS) down --kill kafka' \
 	USER_PURGE_SYNC_TEST_KAFKA_START='$(FAULTS) up kafka' \
 	cargo test --test it -- an_outage_of_seconds || status=$$?; \

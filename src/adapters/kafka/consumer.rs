@@ -43,6 +43,8 @@ pub struct IntakeOptions {
     /// How many records of a partition may wait unopened.
     pub room: usize,
     pub decode: Decode,
+    /// How long the pipeline may drain before it answers a revocation.
+    pub drain_timeout: Duration,
 }
 
 /// Why the intake did not start, ended, or did not close well.
@@ -140,6 +142,7 @@ impl Intake {
             outbox: Outbox::new(pipeline),
             room: options.room,
             decode: options.decode,
+            drain_timeout: options.drain_timeout,
         };
         let ended = Some(spawn(parts).map_err(IntakeError::Thread)?);
         Ok((Self { context, committer, health, ended }, arrivals))

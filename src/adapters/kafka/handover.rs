@@ -12,8 +12,8 @@ use super::offsets::{Committer, Flush, Flushed};
 use crate::domain::ids::{Epoch, Partition};
 use crate::ports::log::CommitPoint;
 
-/// The pipeline answers within `drain_timeout` (2 s); only a fault there makes it later.
-const ANSWER_LIMIT: Duration = Duration::from_secs(20);
+/// The pipeline answers within `drain_timeout`; only a fault there makes it so much later.
+const ANSWER_GRACE: Duration = Duration::from_secs(10);
 /// A commit takes a millisecond, or Kafka is in trouble and the next owner does again what was not committed.
 const COMMIT_LIMIT: Duration = Duration::from_secs(3);
 
@@ -48,8 +48,10 @@ impl Handover {
         partitions: Vec<(Partition, Epoch)>,
         answer: oneshot::Receiver<Vec<CommitPoint>>,
         since: u64,
+        drain_timeout: Duration,
     ) -> Self {
-        Self { list, partitions, since, step: Step::Answering(answer), deadline: Instant::now() + ANSWER_LIMIT }
+        let deadline = Instant::now() + drain_timeout + ANSWER_GRACE;
+        Self { list, partitions, since, step: Step::Answering(answer), deadline }
     }
 
     pub(super) fn advance(&mut self, committer: &Committer) -> Progress {
@@ -125,7 +127,8 @@ mod tests {
         let pace = Pace::of_session(Duration::from_mins(1));
         let (committer, _) = Committer::start(Fenced(is_fenced), ownership, pace).unwrap();
         let (answer, answered) = oneshot::channel();
-        let handover = Handover::new(TopicPartitionList::new(), vec![(PARTITION, epoch)], answered, since);
+        let handover =
+            Handover::new(TopicPartitionList::new(), vec![(PARTITION, epoch)], answered, since, Duration::ZERO);
         (handover, committer, answer, CommitPoint { partition: PARTITION, epoch, offset: 5, metadata: String::new() })
     }
 

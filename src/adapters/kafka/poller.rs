@@ -45,6 +45,8 @@ pub(super) struct Parts {
     /// How many records of a partition may wait unopened.
     pub room: usize,
     pub decode: Decode,
+    /// How long the pipeline may drain.
+    pub drain_timeout: Duration,
 }
 
 /// The thread's own.
@@ -150,7 +152,7 @@ impl Poller {
             error.map_or(Ok(()), |error| self.note(error))?;
         }
         if has_read {
-            self.context().troubles.clear();
+            self.context().troubles.reached();
         }
         self.parts.outbox.hand_over();
         Ok(has_read)
@@ -215,7 +217,7 @@ impl Poller {
         self.forget(&partitions);
         let (answer, answered) = oneshot::channel();
         self.parts.outbox.push(Arrival::Revoking { partitions: partitions.clone(), answer });
-        self.handover = Some(Handover::new(list, partitions, answered, since));
+        self.handover = Some(Handover::new(list, partitions, answered, since, self.parts.drain_timeout));
         Ok(())
     }
 

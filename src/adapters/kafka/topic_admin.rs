@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -127,7 +127,17 @@ impl TopicAdmin {
                 }
             }
         }
+        self.await_visible(&created).await?;
         Ok(created)
+    }
+
+    /// Brokers hear of a new topic a moment after it is made; whoever asks in between would find it missing.
+    async fn await_visible(&self, created: &[Topic]) -> Result<(), TopicError> {
+        let deadline = Instant::now() + LIMIT;
+        while !self.missing(created).await?.is_empty() && Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(())
     }
 
     /// What is wrong with those of our topics that exist. Sunbird's own is not judged.

@@ -77,17 +77,18 @@ impl Troubles {
         }
     }
 
-    /// Records or an assignment arrived: whatever it was, it is over.
+    /// The group has given an assignment: whatever it was, it is over, or will be told again.
     pub(super) fn clear(&self) {
         if let Some(trouble) = locked(&self.0).take() {
             tracing::info!(trouble = trouble.label(), "kafka answers again");
         }
     }
 
-    /// A connection stands again: says nothing of rights or topics.
+    /// Records came, or a connection stands: says nothing of the rights on other topics, or whether they are there.
     pub(super) fn reached(&self) {
-        if self.now() == Some(Trouble::Unreachable) {
-            self.clear();
+        match self.now() {
+            Some(Trouble::Unreachable | Trouble::Other) => self.clear(),
+            Some(Trouble::Unauthorized | Trouble::TopicMissing) | None => {}
         }
     }
 }
@@ -110,7 +111,8 @@ mod tests {
             troubles.note(code);
             assert_eq!(troubles.now(), Some(trouble), "{code}");
             troubles.reached();
-            assert_eq!(troubles.now().is_none(), trouble == Trouble::Unreachable, "{code}");
+            let is_over = matches!(trouble, Trouble::Unreachable | Trouble::Other);
+            assert_eq!(troubles.now().is_none(), is_over, "{code}");
             troubles.note(code);
             troubles.clear();
             assert_eq!(troubles.now(), None, "{code}");

@@ -102,7 +102,7 @@ async fn a_member_expelled_while_it_drains_hears_that_all_is_lost() {
     let kept = points(&slow, 0);
     let mut second = place.member_with(&patience, decode);
     slow.until("it must give some up", |slow| slow.revoking.is_some()).await;
-    let mut third = place.member_with(&patience, decode);
+    let (mut third, started) = (place.member_with(&patience, decode), Instant::now());
     let committer = slow.intake.committer();
     let mut offset = 0;
     slow.until("it hears that all is lost", |slow| {
@@ -111,6 +111,7 @@ async fn a_member_expelled_while_it_drains_hears_that_all_is_lost() {
         slow.lost.len() == 4
     })
     .await;
+    assert!(started.elapsed() < Duration::from_secs(14), "by its own patience only: {:?}", started.elapsed());
     slow.lost.sort_unstable();
     assert_eq!(slow.lost, before);
     assert!(slow.revoking.take().unwrap().1.is_closed(), "nobody waits for its answer any more");

@@ -6,12 +6,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::{mpsc, oneshot};
 use user_purge_sync::adapters::kafka::topic_admin::CreateOptions;
-use user_purge_sync::adapters::kafka::{Decode, Intake, IntakeOptions, TopicAdmin, Topics};
+use user_purge_sync::adapters::kafka::{Decode, Intake, IntakeOptions, Topic, TopicAdmin, Topics};
 use user_purge_sync::domain::event::{Decoded, Rejection};
 use user_purge_sync::domain::ids::{Epoch, InputTopic, Partition};
 use user_purge_sync::ports::log::{Arrival, Assignment, CommitPoint, Delivery};
@@ -152,7 +154,8 @@ impl Place {
         let own = properties.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
         settings.properties.extend(own);
         let inputs = vec![InputTopic::Request];
-        let options = IntakeOptions { group: self.group.clone(), inputs, room: 1000, decode };
+        let drain_timeout = Duration::from_secs(10);
+        let options = IntakeOptions { group: self.group.clone(), inputs, room: 1000, decode, drain_timeout };
         let (intake, arrivals) = Intake::start(&settings, &self.topics, &options).unwrap();
         Member {
             intake,
@@ -163,6 +166,18 @@ impl Place {
             revoking: None,
             lost: Vec::new(),
             withhold: false,
+        }
+    }
+}
+
+impl Drop for Place {
+    /// Leaves the shared broker as it was.
+    fn drop(&mut self) {
+        if self.settings.brokers == brokers() {
+            let admin: AdminClient<DefaultClientContext> = self.client().create().unwrap();
+            let names = Topic::ALL.map(|topic| self.topics.name(topic));
+            // Topics that a test has not made are none to delete.
+            drop(futures::executor::block_on(admin.delete_topics(&names, &AdminOptions::new())));
         }
     }
 }
@@ -249,11 +264,15 @@ impl Member {
                 }
             }
             Arrival::Revoking { partitions, answer } => {
-                partitions.iter().for_each(|(partition, _)| drop(self.owned.remove(partition)));
+                for (partition, _) in &partitions {
+                    self.owned.remove(partition);
+                }
                 self.revoking = Some((partitions, answer));
             }
             Arrival::Lost { partitions } => {
-                partitions.iter().for_each(|(partition, _)| drop(self.owned.remove(partition)));
+                for (partition, _) in &partitions {
+                    self.owned.remove(partition);
+                }
                 self.lost.extend(partitions);
             }
         }
