@@ -150,30 +150,42 @@ impl Status {
     }
 }
 
-/// The status topic.
+/// The status topic. A record is parsed once: waiting costs the worker under test no time.
 #[derive(Debug)]
-pub struct Statuses(Records);
+pub struct Statuses {
+    records: Records,
+    parsed: Mutex<Vec<Status>>,
+}
 
 impl Statuses {
     /// # Errors
     /// When Kafka does not answer.
     pub fn follow(topics: &Topics) -> anyhow::Result<Self> {
-        Records::follow(topics, STATUS).map(Self)
+        Ok(Self { records: Records::follow(topics, STATUS)?, parsed: Mutex::default() })
+    }
+
+    fn look<T>(&self, look: impl FnOnce(&[Status]) -> T) -> T {
+        let mut parsed = self.parsed.lock().expect("no look panics");
+        let read = self.records.read.lock().expect("no reader panics");
+        let new = read.iter().skip(parsed.len()).map(|written| Status::of(written.value.clone()));
+        parsed.extend(new);
+        drop(read);
+        look(&parsed)
     }
 
     #[must_use]
     pub fn all(&self) -> Vec<Status> {
-        self.0.all().into_iter().map(|written| Status::of(written.value)).collect()
+        self.look(<[Status]>::to_vec)
     }
 
     #[must_use]
     pub fn of(&self, user: &str) -> Vec<Status> {
-        self.all().into_iter().filter(|status| status.user == user).collect()
+        self.look(|all| all.iter().filter(|status| status.user == user).cloned().collect())
     }
 
     #[must_use]
     pub fn count(&self) -> usize {
-        self.0.count()
+        self.records.count()
     }
 
     /// Waits until the statuses read so far are as wanted.
@@ -188,14 +200,12 @@ impl Statuses {
     ) -> anyhow::Result<Vec<Status>> {
         let mut seen = usize::MAX;
         let found = eventually(what, patience, async || {
-            // Statuses are parsed only when there are new ones: waiting costs the worker under test no time.
             let count = self.count();
             if count == seen {
                 return None;
             }
             seen = count;
-            let all = self.all();
-            wanted(&all).then_some(all)
+            self.look(|all| wanted(all).then(|| all.to_vec()))
         });
         found.await.with_context(|| format!("statuses: {:?}", self.endings()))
     }
@@ -203,10 +213,12 @@ impl Statuses {
     /// How many statuses there are, by ending.
     #[must_use]
     pub fn endings(&self) -> std::collections::BTreeMap<String, usize> {
-        let mut counts = std::collections::BTreeMap::new();
-        for status in self.all() {
-            *counts.entry(status.ending()).or_default() += 1;
-        }
-        counts
+        self.look(|all| {
+            let mut counts = std::collections::BTreeMap::new();
+            for status in all {
+                *counts.entry(status.ending()).or_default() += 1;
+            }
+            counts
+        })
     }
 }
