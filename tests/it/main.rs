@@ -10,3 +10,5 @@
 mod cassandra;
 mod kafka;
 mod keycloak;
+mod scene;
+mod systems;
