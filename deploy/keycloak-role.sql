@@ -8,7 +8,8 @@
 --
 -- Password hashes, attribute values, e-mail addresses and names stay unreadable: SELECT is granted on keys only, on what
 -- the protections need to know (roles, groups, clients), and on what the start-up checks compare. Tables and columns that
--- this version of Keycloak does not have are passed over (7 to 26.8 differ).
+-- this version of Keycloak does not have are passed over (7 to 26.8 differ). Keycloak's event log is not purged, so nothing
+-- is granted on it.
 --
 -- Before PostgreSQL 15 everybody may create tables in the schema "public". Keycloak itself may rely on that, so it is not
 -- taken away here; where Keycloak's role owns the schema: REVOKE CREATE ON SCHEMA public FROM PUBLIC.
@@ -100,10 +101,6 @@ BEGIN
       ('workflow_state', 'SELECT', 'resource_id resource_type workflow_id execution_id'),
       ('auth_session', 'DELETE', ''),
       ('auth_session', 'SELECT', 'auth_user_id root_auth_session_id tab_id'),
-      ('event_entity', 'DELETE', ''),
-      ('event_entity', 'SELECT', 'id realm_id user_id event_time'),
-      ('admin_event_entity', 'DELETE', ''),
-      ('admin_event_entity', 'SELECT', 'id realm_id resource_type resource_path admin_event_time'),
 
       -- Authorization services: what a user owns or asked for there.
       ('resource_server_resource', 'DELETE', ''),
@@ -129,28 +126,10 @@ BEGIN
       ('resource_uris', 'DELETE', ''),
       ('resource_uris', 'SELECT', 'resource_id'),
 
-      -- Session tables that Keycloak no longer writes but has until 26: rows of very old users.
-      ('user_session', 'DELETE', ''),
-      ('user_session', 'SELECT', 'id user_id realm_id'),
-      ('user_session_note', 'DELETE', ''),
-      ('user_session_note', 'SELECT', 'user_session'),
-      ('client_session', 'DELETE', ''),
-      ('client_session', 'SELECT', 'id session_id auth_user_id realm_id'),
-      ('client_session_note', 'DELETE', ''),
-      ('client_session_note', 'SELECT', 'client_session'),
-      ('client_session_role', 'DELETE', ''),
-      ('client_session_role', 'SELECT', 'client_session'),
-      ('client_session_prot_mapper', 'DELETE', ''),
-      ('client_session_prot_mapper', 'SELECT', 'client_session'),
-      ('client_session_auth_status', 'DELETE', ''),
-      ('client_session_auth_status', 'SELECT', 'client_session'),
-      ('client_user_session_note', 'DELETE', ''),
-      ('client_user_session_note', 'SELECT', 'client_session'),
-
       -- Read only: the start-up checks, and who must not be purged.
-      ('realm', 'SELECT', 'id name enabled'),
+      ('realm', 'SELECT', 'id name'),
       ('realm_attribute', 'SELECT', 'realm_id name value'),
-      ('component', 'SELECT', 'id realm_id name provider_id provider_type parent_id'),
+      ('component', 'SELECT', 'id realm_id provider_id provider_type'),
       ('client', 'SELECT', 'id client_id realm_id'),
       ('keycloak_role', 'SELECT', 'id name realm_id realm client client_role client_realm_constraint'),
       ('composite_role', 'SELECT', 'composite child_role'),

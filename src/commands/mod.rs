@@ -2,13 +2,17 @@
 
 pub mod check;
 pub mod config;
+mod id_file;
 pub mod observe;
 pub mod reachable;
 pub mod rules;
 pub mod run;
+pub mod submit;
 pub mod world;
 
 use std::process::ExitCode;
+
+use crate::settings::SettingsError;
 
 /// How a command ended, as the shell sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +24,18 @@ pub enum Exit {
     Unreachable,
     /// A person must mend something first.
     Held,
+}
+
+/// What a person gave cannot be used; names it, and stands above the error that says why.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct BadInput(pub String);
+
+impl Exit {
+    /// For an error that reached the top.
+    pub fn of(error: &anyhow::Error) -> Self {
+        if error.is::<SettingsError>() || error.is::<BadInput>() { Self::Usage } else { Self::Held }
+    }
 }
 
 impl From<Exit> for ExitCode {

@@ -14,6 +14,8 @@ use crate::settings::{CallRate, MissingUser, PurgeMode, Settings, SyncMode};
 const LOOKUP_LINGER: Duration = Duration::from_millis(5);
 /// The user cache is cleared at most so often: fresh, and for the rest.
 const CLEAR_LINGER: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
+/// Users of a purge block with the Admin API step on.
+const ACCESS_BLOCK: usize = 50;
 /// The batch job's block size, and what 0 or less means there (`facts/sunbird.md` 1.1).
 const BATCH_JOB_BLOCK: usize = 100;
 
@@ -44,6 +46,9 @@ pub fn stages(settings: &Settings) -> StageSet {
     let sync_bound = usize::try_from(settings.sync.block_size).unwrap_or(0);
     let sync_bound = if sync_bound == 0 { BATCH_JOB_BLOCK } else { sync_bound };
     let max_calls = settings.sync.max_calls.as_deref().and_then(CallRate::parse);
+    // The Admin API is asked several times for each user: a large block would keep its first user waiting for the last.
+    let ends_access = settings.keycloak.admin_api.enabled && settings.purge.mode == Some(PurgeMode::Delete);
+    let purge_block = if ends_access { settings.purge.block_size.min(ACCESS_BLOCK) } else { settings.purge.block_size };
     let options = |block, linger, concurrency| StageOptions {
         block,
         linger,
@@ -69,11 +74,7 @@ pub fn stages(settings: &Settings) -> StageSet {
                 settings.sync.concurrency,
             )
         },
-        purge: options(
-            BlockLimiter::fixed(settings.purge.block_size),
-            [settings.purge.linger; 2],
-            settings.purge.concurrency,
-        ),
+        purge: options(BlockLimiter::fixed(purge_block), [settings.purge.linger; 2], settings.purge.concurrency),
         // One call clears it for everybody, so it takes everybody.
         clear: options(BlockLimiter::fixed(usize::MAX), CLEAR_LINGER, 1),
     }

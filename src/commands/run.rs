@@ -34,7 +34,7 @@ const KAFKA_PAUSE: Duration = Duration::from_secs(1);
 /// # Errors
 /// When it cannot start, or cannot go on.
 pub async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
-    let Some(mode) = settings.purge.mode else { return Ok(unset_mode()) };
+    let mode = settings.purge_mode()?;
     let lifecycle = Lifecycle::new();
     lifecycle.listen(settings.shutdown_timeout)?;
     let (metrics, health) = (Arc::new(Metrics::new()), Arc::new(Health::new()));
@@ -51,8 +51,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     }
     let (intake, arrivals) = start_intake(&settings, mode, inputs)?;
     health.set_started();
-    follow_health(&intake, &health)?;
-    let end_of_joined = Arc::clone(&health);
+    follow_health(&intake, &health, &lifecycle)?;
     tracing::info!(env = settings.env, ?mode, http = %address, "running");
 
     let world = World {
@@ -66,9 +65,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     let engine = Engine::new(rules(&settings, mode)?, settings.intake.budget, stages(&settings), Instant::now());
     let observer = PipelineObserver::new(metrics, &settings, intake.committer(), intake.watermarks());
     let pace = Pace { commit: settings.kafka.commit_interval, shutdown: settings.shutdown_timeout };
-    let exit = until_the_end((engine, world, arrivals), intake, &lifecycle, (pace, observer)).await;
-    end_of_joined.set_stopping();
-    exit
+    until_the_end((engine, world, arrivals), intake, &lifecycle, (pace, observer)).await
 }
 
 type Parts = (Engine, World, mpsc::Receiver<Arrival>);
@@ -94,14 +91,6 @@ async fn until_the_end(
         End::IntakeGone => Err(intake.failure().await.into()),
         End::Stalled => anyhow::bail!("no item has completed for two minutes although there is work: giving up"),
     }
-}
-
-fn unset_mode() -> ExitCode {
-    tracing::error!(
-        "purge.mode is not set. It has no default, because it decides what happens to people's rows: \
-         \"delete\" purges, \"dry-run\" tells what would be done, \"off\" only re-indexes"
-    );
-    Exit::Usage.into()
 }
 
 /// A dry run reads what others ask for, never our own follow-ups.
@@ -200,13 +189,17 @@ pub(super) fn story(failure: &Failure) -> String {
 }
 
 /// Liveness depends on the poll thread alone, so a thread of its own carries its signs of life, not the runtime.
-fn follow_health(intake: &Intake, health: &Arc<Health>) -> anyhow::Result<()> {
+fn follow_health(intake: &Intake, health: &Arc<Health>, lifecycle: &Lifecycle) -> anyhow::Result<()> {
     const BEAT: Duration = Duration::from_millis(250);
     let poll: Arc<consumer::Health> = intake.health();
-    let health: Weak<Health> = Arc::downgrade(health);
+    let (health, drain): (Weak<Health>, _) = (Arc::downgrade(health), lifecycle.drain().clone());
     std::thread::Builder::new().name("health".to_owned()).spawn(move || {
+        #[expect(clippy::disallowed_methods, reason = "a thread of its own, which waits for nothing but time")]
         while let Some(health) = health.upgrade() {
             health.set_joined(poll.is_joined());
+            if drain.is_cancelled() {
+                health.set_stopping();
+            }
             if poll.since_last_poll() < BEAT * 4 {
                 health.beat();
             }

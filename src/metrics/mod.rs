@@ -70,7 +70,7 @@ define::metrics! {
         commits_total: IntCounterVec["result"],
         /// From the record's own time to its acknowledged status.
         end_to_end_seconds: HistogramVec["topic"],
-        /// Users per call of the Sync API at the moment: adapts below sync.block_size.
+        /// Users per call of the Sync API at the moment: adapts below its bound in the configuration.
         sync_block_size: IntGauge[],
         /// 1, with the version of the program.
         build_info: IntGaugeVec["version"],

@@ -38,9 +38,7 @@ fn what_happens_is_counted_under_its_labels() {
     metrics.rows_deleted(&RowCounts::from([("user_entity", 3)]));
     metrics.retried(StageLabel::Sync, &FailureReason("http_502".into()));
     metrics.status_published(InputTopic::Delete, Some(Duration::from_secs(2)));
-    for (state, _) in
-        [(BreakerLabel::Open, ()), (BreakerLabel::Held, ()), (BreakerLabel::Closed, ()), (BreakerLabel::Held, ())]
-    {
+    for state in [BreakerLabel::Open, BreakerLabel::Held, BreakerLabel::Closed, BreakerLabel::Held] {
         metrics.breaker(StageLabel::Purge, state);
     }
     let text = metrics.render();

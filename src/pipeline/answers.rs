@@ -17,7 +17,7 @@ impl Stage {
             Ok(answers) => self.finish_items(&call, answers, now),
             Err(failure) => {
                 let disposition = failure.disposition;
-                let refused = self.finish_whole(&call, failure, now);
+                let refused = self.finish_whole(&call, &failure, now);
                 if disposition == Disposition::Reject { refused } else { Vec::new() }
             }
         }
@@ -54,10 +54,10 @@ impl Stage {
         ended
     }
 
-    fn finish_whole<T>(&mut self, call: &Call, failure: Failure, now: Instant) -> Vec<Ended<T>> {
+    fn finish_whole<T>(&mut self, call: &Call, failure: &Failure, now: Instant) -> Vec<Ended<T>> {
         match failure.disposition {
             Disposition::Reject => {
-                return call.items.iter().filter_map(|item| self.refuse(*item, &failure, now)).collect();
+                return call.items.iter().filter_map(|item| self.refuse(*item, failure, now)).collect();
             }
             Disposition::Retry(Blame::Call) => {
                 self.lose_answers(call);
@@ -65,7 +65,7 @@ impl Stage {
                 if !call.split && call.items.len() > 1 {
                     self.breaker.failed(now);
                 }
-                self.suspect(call.items.clone(), &failure);
+                self.suspect(call.items.clone(), failure);
             }
             Disposition::Retry(Blame::Server) => {
                 self.lose_answers(call);

@@ -17,7 +17,7 @@ impl Engine {
         let waited = item.phase == Phase::InLine;
         item.phase = Phase::Lookup;
         let (class, group, event) = (item.class, item.object_type.clone(), item.event);
-        self.lookup.enter(key, class, group, now.at, now.at);
+        self.lookup.enter(key, (class, group), now.at, now.at);
         if waited {
             self.left_line(event);
         }
@@ -85,7 +85,7 @@ impl Engine {
         }
         for key in aged {
             if let Some(item) = self.items.get(&key) {
-                self.lookup.enter(key, item.class, item.object_type.clone(), now.at, now.at);
+                self.lookup.enter(key, (item.class, item.object_type.clone()), now.at, now.at);
             }
         }
     }
@@ -130,14 +130,14 @@ impl Engine {
             } else if sync {
                 item.sync = Branch::Due;
                 let not_before = item.sync_not_before.max(now.at);
-                self.sync.enter(key, item.class, item.object_type.clone(), not_before, now.at);
+                self.sync.enter(key, (item.class, item.object_type.clone()), not_before, now.at);
             }
             if purge.is_some() && self.rules.purge_mode == PurgeMode::Off {
                 item.purge = Branch::Ended(PurgeEnd::Disabled);
                 item.reports.purge = StageReport::of(StageStatus::Disabled);
             } else if purge.is_some() {
                 item.purge = Branch::Due;
-                self.purge.enter(key, item.class, ObjectType::user(), now.at, now.at);
+                self.purge.enter(key, (item.class, ObjectType::user()), now.at, now.at);
             }
         }
         self.finish_if_done(key, now);
@@ -152,7 +152,7 @@ impl Engine {
             Some(Decision::End(_)) | None => (false, false),
         };
         if work.1 {
-            self.purge.enter(key, item.class, ObjectType::user(), now.at, now.at);
+            self.purge.enter(key, (item.class, ObjectType::user()), now.at, now.at);
         } else {
             item.purge = Branch::Ended(PurgeEnd::NotDue);
             item.reports.purge = StageReport::of(StageStatus::Skipped);
@@ -219,7 +219,7 @@ impl Engine {
         item.purge = Branch::Ended(end);
         if clean && self.rules.ends_access && self.rules.purge_mode == PurgeMode::Delete {
             // Order: the status is told after the cache is cleared, also after 0 rows (a crash may have come between).
-            self.clear.enter(ended.item, item.class, ObjectType::user(), now.at, now.at);
+            self.clear.enter(ended.item, (item.class, ObjectType::user()), now.at, now.at);
             return;
         }
         self.finish_if_done(ended.item, now);

@@ -11,7 +11,7 @@ const WINDOW: usize = 20;
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 /// A person must mend something: looking more often helps nobody.
-const HELD_PAUSE: Duration = Duration::from_secs(60);
+const HELD_PAUSE: Duration = Duration::from_mins(1);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BreakerState {

@@ -159,7 +159,7 @@ pub struct Engine {
 }
 
 /// No item has completed for so long although there is work and nothing is waited for.
-const STALLED: Duration = Duration::from_secs(120);
+const STALLED: Duration = Duration::from_mins(2);
 
 impl Engine {
     pub fn new(rules: Rules, budget: usize, stages: StageSet, now: Instant) -> Self {

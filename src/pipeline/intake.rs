@@ -138,14 +138,8 @@ impl Engine {
             Decoded::Event(event) => {
                 let told = state.rejects.decoded();
                 self.notes.push(Note::Event { topic: partition.topic, action: event.action });
-                let open = self.waiting_event(
-                    partition,
-                    epoch,
-                    (record.offset, record.key, record.timestamp),
-                    event,
-                    record.received,
-                    now,
-                );
+                let place = (partition, epoch, record.offset);
+                let open = self.waiting_event(place, event, (record.key, record.timestamp, record.received), now);
                 self.events.insert(key, open);
                 if let Some(state) = self.partitions.get_mut(&partition) {
                     state.pending.push_back(key);
@@ -158,11 +152,9 @@ impl Engine {
 
     fn waiting_event(
         &self,
-        partition: Partition,
-        epoch: Epoch,
-        (offset, key, timestamp): (i64, Option<Vec<u8>>, Option<i64>),
+        (partition, epoch, offset): (Partition, Epoch, i64),
         event: Event,
-        received: i64,
+        (key, timestamp, received): (Option<Vec<u8>>, Option<i64>, i64),
         now: Now,
     ) -> OpenEvent {
         // Never longer than the wait from first sight: a clock that is ahead must not hold anybody back.

@@ -74,8 +74,8 @@ impl Engine {
     pub(super) fn answer_revocations(&mut self, now: Now) {
         let ready: Vec<_> = self
             .partitions
-            .iter()
-            .filter_map(|(_, state)| state.revocation.as_ref())
+            .values()
+            .filter_map(|state| state.revocation.as_ref())
             .filter(|revocation| revocation.answer.is_some())
             .filter(|revocation| revocation.deadline <= now.at || !self.drains(&revocation.with))
             .map(|revocation| revocation.with.clone())

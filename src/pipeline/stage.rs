@@ -128,7 +128,7 @@ impl Stage {
     }
 
     /// An item joins; it is not called before `not_before`.
-    pub fn enter(&mut self, item: ItemKey, class: Class, group: ObjectType, not_before: Instant, now: Instant) {
+    pub fn enter(&mut self, item: ItemKey, (class, group): (Class, ObjectType), not_before: Instant, now: Instant) {
         let track = Track {
             class,
             group,

@@ -59,15 +59,24 @@ impl fmt::Display for Problem {
 
 /// Everything that is wrong, at once.
 #[derive(Debug, thiserror::Error)]
-#[error("the configuration cannot be used:{}", .problems.iter().map(|problem| format!("\n  {problem}")).collect::<String>())]
+#[error("the configuration cannot be used:{}", lines_of(.problems))]
 pub struct SettingsError {
     pub problems: Vec<Problem>,
+}
+
+fn lines_of(problems: &[Problem]) -> String {
+    problems.iter().flat_map(|problem| ["\n  ".to_owned(), problem.to_string()]).collect()
 }
 
 impl From<Problem> for SettingsError {
     fn from(problem: Problem) -> Self {
         Self { problems: vec![problem] }
     }
+}
+
+/// The process's environment. What is no UTF-8 in a value is replaced, so that it is complained about where it matters.
+pub fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
 }
 
 impl Settings {

@@ -19,7 +19,8 @@ use std::time::Duration;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-pub use load::{Loaded, Origins, Problem, SettingsError};
+pub use aliases::batch_job_rate;
+pub use load::{Loaded, Origins, Problem, SettingsError, environment};
 pub use rules::CallRate;
 
 /// Everything that can be set. Unknown keys are refused.
@@ -43,6 +44,31 @@ pub struct Settings {
     pub delay: DelaySettings,
     pub http: HttpSettings,
     pub log: LogSettings,
+}
+
+impl Settings {
+    /// `purge.mode`, which only `run` needs.
+    ///
+    /// # Errors
+    /// When nobody has decided: names the choices.
+    pub fn purge_mode(&self) -> Result<PurgeMode, SettingsError> {
+        const UNDECIDED: &str = "is not set, and has no default: what happens to people's rows is decided by a person.
+    \"delete\"   the rows go
+    \"dry-run\"  nothing is synced or deleted; the status topic tells what would be done. Start with this one
+    \"off\"      users are synced only
+  Set it in a file, or as USER_PURGE_SYNC__PURGE__MODE";
+        self.purge.mode.ok_or_else(|| Problem::new("purge.mode", UNDECIDED).into())
+    }
+
+    /// The consumer group: a dry run has one of its own, so that it takes no event away from the real one.
+    pub fn group(&self) -> String {
+        let group = &self.kafka.group;
+        match (self.purge.mode, group.strip_suffix("-group")) {
+            (Some(PurgeMode::DryRun), Some(name)) => format!("{name}-dry-run-group"),
+            (Some(PurgeMode::DryRun), None) => format!("{group}-dry-run"),
+            _ => group.clone(),
+        }
+    }
 }
 
 /// Its `Debug` redacts secrets among the properties.

@@ -248,3 +248,14 @@ fn a_short_sync_timeout_is_warned_about() {
     assert_eq!(settings.warnings().iter().map(|warning| warning.key.as_str()).collect::<Vec<_>>(), ["sync.timeout"]);
     assert!(load_with(None, &[]).unwrap().warnings().is_empty());
 }
+
+#[test]
+fn a_dry_run_has_a_group_of_its_own() {
+    let group = |group, mode| {
+        let env = [("USER_PURGE_SYNC__PURGE__MODE", mode), ("USER_PURGE_SYNC__KAFKA__GROUP", group)];
+        load_with(None, &env).unwrap().group()
+    };
+    assert_eq!(group("{env}-x-group", "dry-run"), "dev-x-dry-run-group");
+    assert_eq!(group("mine", "dry-run"), "mine-dry-run");
+    assert_eq!(group("{env}-x-group", "delete"), "dev-x-group");
+}

@@ -78,7 +78,7 @@ impl Settings {
             "the Sync API answers a failure after 10 s only: with less than that its answer is never seen",
         );
         rules.require(
-            !(self.cassandra.username.is_empty() && !self.cassandra.password.expose_secret().is_empty()),
+            !self.cassandra.username.is_empty() || self.cassandra.password.expose_secret().is_empty(),
             "cassandra.username",
             "is empty, so that cassandra.password is not used",
         );

@@ -89,7 +89,7 @@ class Cache:
         properties = [f"-D{key.replace('_', '.')}={value}" for key, value in properties.items()]
         # The first call of a new machine fetches the plugin itself: alone, lest five do it at once.
         with self._alone("maven-plugin") if not (self.root / "maven-plugin.done").exists() else contextlib.nullcontext():
-            run(["mvn", "-B", "-q", "-f", POM, "-P", ",".join(profiles), f"dependency:{goal}", *properties, *more,
+            run(["mvn", "-B", "-q", "-Dstyle.color=never", "-f", POM, "-P", ",".join(profiles), f"dependency:{goal}", *properties, *more,
                  f"-DoutputDirectory={folder}", f"-Dscratch={folder}/.maven"], self.log(name), f"{name}: Maven")
             shutil.rmtree(folder / ".maven", ignore_errors=True)
             (self.root / "maven-plugin.done").touch()

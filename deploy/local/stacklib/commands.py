@@ -6,7 +6,7 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 from . import keycloak, packages, postgres, template
-from .artifacts import Cache
+from .artifacts import Cache, java_home
 from .cassandra import Cassandra
 from .errors import StackError
 from .kafka import Kafka
@@ -32,6 +32,7 @@ class Stack:
     def up(self, names):
         """Brings the named services up, side by side; the database and its Keycloak one after the other."""
         self._check_disk()
+        java_home()
         wanted = list(names or NAMES)
         if "keycloak" in wanted and "postgres" not in wanted:
             wanted.append("postgres")

@@ -102,7 +102,8 @@ class Postgres(Service):
         user = pwd.getpwnam(OWNER)
         drop = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
         if any(not parent.stat().st_mode & 0o001 for place in (self.folder, self.home) for parent in place.parents):
-            drop += ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
+            # The server asks access(2), for which the kernel forgets a mere user's capabilities without that securebit.
+            drop += ["--inh-caps=+dac_override", "--ambient-caps=+dac_override", "--securebits=+no_setuid_fixup"]
         return drop
 
 

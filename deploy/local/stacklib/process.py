@@ -5,6 +5,7 @@ the pid that we noted and works in its service's folder; what it forked is found
 """
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -13,6 +14,8 @@ from pathlib import Path
 from .errors import StackError
 
 POLL = 0.1
+# What Maven adds after the line that says it.
+ADVICE = tuple(f"[ERROR] {words}" for words in ("[Help", "To see", "Re-run", "For more"))
 
 
 class Daemon:
@@ -107,9 +110,11 @@ def run(command, log, what, env=None, cwd=None, stdin=b""):
 def telling_line(log):
     """The line of a log's end that most likely says why: the last one that speaks of an error."""
     try:
-        lines = [line.strip() for line in log.read_text(errors="replace").splitlines()[-200:] if line.strip()]
+        text = re.sub(r"\x1b\[[0-9;]*m", "", log.read_text(errors="replace"))
+        lines = [line.strip() for line in text.splitlines()[-200:]]
     except OSError:
         return "no log"
+    lines = [line for line in lines if line not in ("", "[ERROR]") and not line.startswith(ADVICE)]
     for word in ("No space left", "FATAL", "ERROR", "Error", "Exception", "error"):
         for line in reversed(lines):
             if word in line:

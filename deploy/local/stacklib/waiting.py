@@ -8,7 +8,8 @@ import time
 from .errors import StackError
 from .process import POLL, telling_line
 
-PATIENCE = 180
+# Generous: a machine that builds beside it is slow, and a process that ends is noticed at once.
+PATIENCE = 300
 
 
 def until(ask, name, child, log):

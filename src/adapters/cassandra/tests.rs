@@ -1,5 +1,5 @@
 //! The table of failures, and first contact with servers that refuse in every way but a real one.
-//! (What a real Cassandra says is in `tests/edges.rs`.)
+//! (What a real Cassandra says is in `tests/it/cassandra`.)
 
 use std::io;
 use std::net::IpAddr;

@@ -87,3 +87,88 @@ impl Handover {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use rdkafka::error::KafkaError;
+    use rdkafka::types::RDKafkaErrorCode;
+
+    use super::*;
+    use crate::adapters::kafka::offsets::{OffsetStore, Pace};
+    use crate::adapters::kafka::ownership::Ownership;
+    use crate::domain::ids::InputTopic;
+    use crate::ports::log::OffsetSink;
+
+    const PARTITION: Partition = Partition { topic: InputTopic::Delete, number: 0 };
+
+    struct Fenced(bool);
+
+    impl OffsetStore for Fenced {
+        fn commit(&self, _: &[CommitPoint]) -> Result<(), KafkaError> {
+            if self.0 { Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::IllegalGeneration)) } else { Ok(()) }
+        }
+
+        fn committed(&self, _: &[Partition]) -> Result<BTreeMap<Partition, i64>, KafkaError> {
+            Ok(BTreeMap::new())
+        }
+    }
+
+    type Answer = oneshot::Sender<Vec<CommitPoint>>;
+
+    fn scene(is_fenced: bool) -> (Handover, Committer, Answer, CommitPoint) {
+        let ownership = Arc::new(Ownership::default());
+        let epoch = ownership.begin(PARTITION);
+        let since = ownership.count_change();
+        let pace = Pace::of_session(Duration::from_mins(1));
+        let (committer, _) = Committer::start(Fenced(is_fenced), ownership, pace).unwrap();
+        let (answer, answered) = oneshot::channel();
+        let handover = Handover::new(TopicPartitionList::new(), vec![(PARTITION, epoch)], answered, since);
+        (handover, committer, answer, CommitPoint { partition: PARTITION, epoch, offset: 5, metadata: String::new() })
+    }
+
+    fn end(handover: &mut Handover, committer: &Committer) -> Progress {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            let progress = handover.advance(committer);
+            if progress != Progress::Waiting {
+                committer.stop();
+                return progress;
+            }
+            assert!(Instant::now() < deadline, "never ends");
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn partitions_are_given_up_when_the_answer_is_committed() {
+        let (mut handover, committer, answer, point) = scene(false);
+        assert_eq!(handover.advance(&committer), Progress::Waiting);
+        answer.send(vec![point]).unwrap();
+        assert_eq!(end(&mut handover, &committer), Progress::Done);
+        assert_eq!(committer.committed(), BTreeMap::from([(PARTITION, 5)]));
+    }
+
+    #[test]
+    fn a_fenced_commit_while_draining_means_that_all_is_lost() {
+        let (mut handover, committer, _answer, point) = scene(true);
+        assert_eq!(handover.advance(&committer), Progress::Waiting);
+        committer.commit(vec![point]);
+        assert_eq!(end(&mut handover, &committer), Progress::Lost);
+    }
+
+    #[test]
+    fn neither_a_fenced_answer_nor_none_holds_the_group() {
+        let (mut handover, committer, answer, point) = scene(true);
+        answer.send(vec![point]).unwrap();
+        assert_eq!(end(&mut handover, &committer), Progress::Done);
+        let (mut handover, committer, answer, _) = scene(false);
+        drop(answer);
+        assert_eq!(end(&mut handover, &committer), Progress::Done);
+        let (mut handover, committer, _answer, _) = scene(false);
+        handover.deadline = Instant::now();
+        assert_eq!(end(&mut handover, &committer), Progress::Lost);
+    }
+}

@@ -172,4 +172,5 @@ impl Committer {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests spawn, wait and read the clock at will")]
 mod tests;

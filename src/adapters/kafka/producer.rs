@@ -193,6 +193,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "one table")]
     fn every_failure_has_its_disposition() {
         use RDKafkaErrorCode as Code;
         let passing = Disposition::Retry(Blame::Server);

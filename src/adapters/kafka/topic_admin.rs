@@ -226,6 +226,8 @@ mod tests {
             let found = |asked: &str| made.iter().find(|(property, _)| *property == asked).map(|(_, value)| &**value);
             assert_eq!(judge(topic, "t", found), vec![], "{topic:?}");
         }
+        let delay = properties(Topic::Delay);
+        assert!(delay.contains(&("message.timestamp.type", "LogAppendTime".to_owned())));
         let forever = |asked: &str| (asked == "retention.ms").then_some("-1");
         assert_eq!(judge(Topic::Status, "t", forever), vec![]);
     }

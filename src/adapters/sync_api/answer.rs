@@ -42,6 +42,7 @@ struct RefusalParams {
 
 impl Answer {
     /// Reads a response to its end, or as far as `limit`.
+    #[expect(clippy::disallowed_methods, reason = "a Retry-After may be a date: the edge where the calendar comes in")]
     pub(super) async fn read(mut response: Response, limit: usize) -> Result<Self, Trouble> {
         let status = response.status();
         let body = read_body(&mut response, limit).await;

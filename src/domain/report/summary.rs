@@ -45,7 +45,7 @@ pub fn range_record(writer: &Writer, source: &Source, event: &Event, told: &Rang
     }
     let edata = RangeEdata {
         action: event.action.name(),
-        r#final: false,
+        r#final: true,
         status: told.ending.map(|ending| ending.status.name()),
         reason: told.ending.map(|ending| ending.reason.name()),
         rows: told.rows,

@@ -225,6 +225,18 @@ fn a_rejected_record_tells_where_it_stands_and_never_what_it_holds() {
 }
 
 #[test]
+fn a_follow_up_is_a_request_like_any_other() {
+    let follow_up = FollowUp { why: Why::Sweep, look: 2, of: "dev.delete.user-1-42-u".into() };
+    let told = payload(&follow_up_record(&WRITER, &event(&["u", "v"]), &user("u"), &follow_up));
+    assert_eq!((&told["eid"], &told["mid"]), (&json!("BE_JOB_REQUEST"), &json!("dev.delete.user-1-42-u-sweep")));
+    let expected = json!({
+        "action": "delete-user", "userId": "u", "objectType": "user", "organisationId": "org-1",
+        "followUp": { "why": "sweep", "look": 2, "of": "dev.delete.user-1-42-u" },
+    });
+    assert_eq!(told["edata"], expected);
+}
+
+#[test]
 fn a_range_is_summed_up_with_every_status_counted_from_zero() {
     let counts = vec![(Status::Success, 3), (Status::Failed, 1), (Status::Success, 2)];
     let told = RangeTold { range: TokenRange { start: i64::MIN, end: 7 }, rows: Some(6), counts, ending: None };
