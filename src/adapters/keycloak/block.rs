@@ -153,6 +153,14 @@ impl<'a> Block<'a> {
         }
     }
 
+    /// What was counted is rolled back.
+    pub(super) fn forget_rows(&mut self) {
+        for member in &mut self.members {
+            member.rows.clear();
+            member.residue = 0;
+        }
+    }
+
     /// Counts a row that is left. In the foreign-key family, whose users are locked, there can be none.
     pub(super) fn left(&mut self, member: Option<usize>, table: &Table) -> Result<(), RowsLeft> {
         if table.family == Family::Foreign {

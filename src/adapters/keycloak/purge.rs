@@ -13,8 +13,8 @@ use super::connection::{Call, Connection, Connections};
 use super::id_forms::IdForms;
 use super::protect::{self, Look};
 use super::statements::Effect;
-use super::transaction;
-use crate::ports::{CallResult, Disposition, Failure, IdentityStore, PurgeOrder, Purged};
+use super::transaction::{self, Ended, Sessions};
+use crate::ports::{Blame, CallResult, Disposition, Failure, IdentityStore, PurgeOrder, Purged};
 use crate::settings::{KeycloakSettings, PurgeMode, PurgeSettings};
 
 /// Purges users straight from Keycloak's PostgreSQL: Keycloak itself cannot delete Sunbird's federated users, and deletes the
@@ -49,24 +49,31 @@ impl PgIdentityStore {
         }
         let mut block = Block::new(orders, &self.id_forms, &self.deny_list);
         let lease = self.connections.take().await?;
-        if let Some(admin_api) = &self.admin_api {
-            // Order: before the rows go. A logout afterwards would write rows again, and tokens of a user without rows are
-            // refreshed as if nothing had happened.
-            end_access(&lease, &mut block, admin_api).await?;
-        }
-        match transaction::run(&lease, &mut block).await {
+        match self.purge_on(&lease, &mut block).await {
             Ok(()) => lease.give_back(),
             Err(failure) => {
                 // After anything worse the next call starts from a connection whose checks have passed.
-                if matches!(failure.disposition, Disposition::Retry(crate::ports::Blame::Call))
-                    && lease.rollback().await.is_ok()
-                {
+                if failure.disposition == Disposition::Retry(Blame::Call) && lease.rollback().await.is_ok() {
                     lease.give_back();
                 }
                 return Err(failure);
             }
         }
         Ok(block.into_results())
+    }
+
+    async fn purge_on(&self, connection: &Connection, block: &mut Block<'_>) -> Result<(), Failure> {
+        if let Some(admin_api) = &self.admin_api {
+            // Order: before the rows go. A logout afterwards would write rows again, and tokens of a user without rows are
+            // refreshed as if nothing had happened.
+            end_access(connection, block, admin_api).await?;
+            match transaction::run(connection, block, Sessions::Ended).await? {
+                Ended::Done => return Ok(()),
+                // Once more, and then whatever is found: rows of sessions that Keycloak has lost never go by themselves.
+                Ended::LoggedIn => end_access(connection, block, admin_api).await?,
+            }
+        }
+        transaction::run(connection, block, Sessions::Whatever).await.map(drop)
     }
 
     async fn answers(&self) -> Result<(), Failure> {

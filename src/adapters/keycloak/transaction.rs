@@ -29,8 +29,29 @@ struct Keys {
     owners: HashMap<String, usize>,
 }
 
+/// The table by which a session of a user is found.
+const SESSIONS: &str = "offline_user_session";
+
+/// Whether rows of sessions may be there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Sessions {
+    /// They go like all other rows.
+    Whatever,
+    /// Keycloak has just ended them all, so a row tells of a login since: Keycloak must end that one too, and it finds the
+    /// session by this row.
+    Ended,
+}
+
+/// How the transaction ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Ended {
+    Done,
+    /// Nothing was changed: somebody logged in after access was ended.
+    LoggedIn,
+}
+
 /// Purges the users of the block, all or none. In a dry run it counts and changes nothing.
-pub(super) async fn run(connection: &Connection, block: &mut Block<'_>) -> Result<(), Failure> {
+pub(super) async fn run(connection: &Connection, block: &mut Block<'_>, sessions: Sessions) -> Result<Ended, Failure> {
     connection.begin().await?;
     let locked = protect::look(connection, block, Look::UnderTheLock).await?;
     let mut finder = Finder {
@@ -42,13 +63,20 @@ pub(super) async fn run(connection: &Connection, block: &mut Block<'_>) -> Resul
     finder.find_keys(connection, block).await?;
     authz::purge(connection, block, &finder.ids).await?;
     finder.take_rows(connection, block).await?;
+    // Order: after the deletes, so that only a session that is newer than they are can escape, and its row is left to be swept.
+    if sessions == Sessions::Ended && !finder.list_of(SESSIONS).is_empty() {
+        connection.rollback().await?;
+        block.forget_rows();
+        return Ok(Ended::LoggedIn);
+    }
     match connection.effect {
         Effect::Delete => {
             finder.count_what_is_left(connection, block).await?;
-            connection.commit().await
+            connection.commit().await?;
         }
-        Effect::Count => connection.rollback().await,
+        Effect::Count => connection.rollback().await?,
     }
+    Ok(Ended::Done)
 }
 
 impl Finder<'_> {

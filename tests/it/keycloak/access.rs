@@ -1,6 +1,7 @@
 //! A purged user can do nothing any more in the running Keycloak.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
@@ -10,8 +11,9 @@ use user_purge_sync::ports::{Protection, Purged, UserCache};
 use user_purge_sync::settings::PurgeMode;
 use uuid::Uuid;
 
+use crate::keycloak::person::Person;
 use crate::keycloak::stack::{
-    PROVIDER, REALM, admin_api, database, purge, purge_settings, rows, rows_holding, settings,
+    PROVIDER, REALM, admin_api, database, order, purge, purge_all, purge_settings, rows, rows_holding, settings,
 };
 
 const PASSWORD: &str = "correct horse battery staple";
@@ -145,22 +147,59 @@ async fn everybody_else_stays_logged_in() {
     assert_eq!(tokens.refreshed(&keycloak).await, 4);
 }
 
-/// A login that was under way during the purge left a session in memory, and no row that could tell.
+/// A login that was under way during the purge leaves a session; older servers keep it in memory alone.
 #[tokio::test]
 async fn a_sweep_ends_the_access_of_a_login_that_came_too_late() {
-    let (keycloak, id) = (Keycloak::visit().await, Uuid::new_v4().to_string());
-    keycloak.set_password(&format!("f:{PROVIDER}:{id}")).await;
+    let (keycloak, database, id) = (Keycloak::visit().await, database().await, Uuid::new_v4().to_string());
+    let federated = format!("f:{PROVIDER}:{id}");
+    keycloak.set_password(&federated).await;
     let token = keycloak.log_in(&id, "portal", "openid").await.unwrap();
-    // Without the step: the session outlives the purge.
-    purge(&crate::keycloak::stack::store(), &id, PurgeKind::Full).await;
+    for (table, column) in
+        [("fed_user_credential", "user_id"), ("fed_user_attribute", "user_id"), ("federated_user", "id")]
+    {
+        let sql = format!("DELETE FROM {table} WHERE {column} = $1::text");
+        database.execute(&sql, &[&federated]).await.unwrap();
+    }
     keycloak.refresh("portal", &token).await.unwrap();
 
     purge_with_access(&id, PurgeKind::Sweep).await;
 
     assert!(keycloak.refresh("portal", &token).await.is_err());
-    assert!(rows_holding(&database().await, &id).await.is_empty());
+    assert!(rows_holding(&database, &id).await.is_empty());
     // Nothing is left to do: a second sweep writes nothing either.
     assert!(rows(purge_with_access(&id, PurgeKind::Sweep).await).is_empty());
+}
+
+/// The block waits for the lock on a neighbour's row while the user logs in.
+#[tokio::test]
+async fn a_login_between_the_end_of_access_and_the_purge_is_ended_too() {
+    let (keycloak, mut database) = (Keycloak::visit().await, database().await);
+    let (id, neighbour) = (Uuid::new_v4().to_string(), Person::new());
+    keycloak.set_password(&format!("f:{PROVIDER}:{id}")).await;
+    let given = [("id", neighbour.id.as_str()), ("realm_id", REALM), ("enabled", "true"), ("username", &neighbour.id)];
+    neighbour.insert(&database, "user_entity", &given).await;
+    let mut settings = settings();
+    settings.lock_timeout = Duration::from_secs(15);
+    let store = PgIdentityStore::new(&settings, &purge_settings(PurgeMode::Delete), Some(admin_api()));
+    let orders = [order(&id, PurgeKind::Full), order(&neighbour.id, PurgeKind::Full)];
+
+    let busy = database.transaction().await.unwrap();
+    busy.execute("SELECT FROM user_entity WHERE id = $1::text FOR UPDATE", &[&neighbour.id]).await.unwrap();
+    let login = async {
+        let waiting =
+            "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid)))";
+        while !busy.query_one(waiting, &[]).await.unwrap().get::<_, bool>(0) {
+            tokio::task::yield_now().await;
+        }
+        let token = keycloak.log_in(&id, "mobile", "openid offline_access").await.unwrap();
+        busy.rollback().await.unwrap();
+        token
+    };
+    let (results, token) = tokio::join!(purge_all(&store, &orders), login);
+    admin_api().clear().await.unwrap();
+
+    assert!(results.into_iter().all(|purged| !rows(purged).is_empty()));
+    assert!(keycloak.refresh("mobile", &token).await.is_err());
 }
 
 #[tokio::test]

@@ -108,7 +108,11 @@ impl Person {
     /// Sessions and what else names either form without a foreign key.
     pub async fn add_free(&self, database: &Client, id: &str, realm: &str) {
         self.add_session(database, id, realm).await;
-        self.insert(database, "login_failure", &[("user_id", id), ("realm_id", realm)]).await;
+        let failure = [("user_id", id), ("realm_id", realm), ("last_ip_failure", &self.key())];
+        self.insert(database, "login_failure", &failure).await;
+        let login = ("root_auth_session_id", Uuid::new_v4().to_string());
+        self.insert(database, "root_auth_session", &[("id", &login.1), ("realm_id", realm)]).await;
+        self.insert(database, "auth_session", &[(login.0, &login.1), ("auth_user_id", id)]).await;
         self.insert(database, "workflow_state", &[("resource_id", id)]).await;
         self.add_authorization(database, id).await;
     }
