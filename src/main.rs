@@ -45,7 +45,7 @@ async fn execute(command: Command, loaded: Loaded) -> anyhow::Result<ExitCode> {
     Ok(match command {
         Command::Run => return commands::run::run(settings).await,
         Command::Check(args) => {
-            commands::check::check(commands::run::probes(&settings, &args)?, &mut stdout()).await?.into()
+            commands::check::check(commands::world::probes(&settings, &args)?, &mut stdout()).await?.into()
         }
         Command::Config => {
             stdout().write_all(commands::config::render(&loaded)?.as_bytes())?;
@@ -57,7 +57,7 @@ async fn execute(command: Command, loaded: Loaded) -> anyhow::Result<ExitCode> {
             let interactive = stdin().is_terminal() && stderr().is_terminal();
             let (mut input, mut output) = (stdin().lock(), stdout().lock());
             let mut console = Console { input: &mut input, output: &mut output, interactive };
-            let connect = || commands::run::publisher(&settings);
+            let connect = || commands::world::publisher(&settings);
             commands::submit::submit(&settings, &args, &mut console, connect).await?.into()
         }
     })

@@ -3,9 +3,12 @@
 pub mod check;
 pub mod config;
 mod id_file;
+pub mod observe;
 pub mod reachable;
+pub mod rules;
 pub mod run;
 pub mod submit;
+pub mod world;
 
 use std::process::ExitCode;
 

@@ -6,16 +6,19 @@ pub enum StageLabel {
     Lookup,
     Sync,
     Purge,
+    /// Keycloak's user cache, behind its Admin API.
+    Clear,
 }
 
 impl StageLabel {
-    pub const ALL: [Self; 3] = [Self::Lookup, Self::Sync, Self::Purge];
+    pub const ALL: [Self; 4] = [Self::Lookup, Self::Sync, Self::Purge, Self::Clear];
 
     pub fn label(self) -> &'static str {
         match self {
             Self::Lookup => "lookup",
             Self::Sync => "sync",
             Self::Purge => "purge",
+            Self::Clear => "clear",
         }
     }
 }

@@ -1,0 +1,270 @@
+//! The users of one purge block: under which ids they go, what became of each, how many rows.
+
+use std::collections::{HashMap, HashSet};
+
+use super::id_forms::{Forms, IdForms};
+use super::tables::{Family, Table};
+use crate::domain::outcome::RowCounts;
+use crate::domain::verdict::PurgeKind;
+use crate::ports::{Failure, Protection, PurgeOrder, Purged};
+
+/// All users of one call. Pure: the rows are read and deleted elsewhere.
+pub(super) struct Block<'a> {
+    members: Vec<Member<'a>>,
+    /// Which member an id belongs to, in any form.
+    owners: HashMap<String, usize>,
+}
+
+struct Member<'a> {
+    order: &'a PurgeOrder,
+    forms: Forms,
+    fate: Fate,
+    rows: RowCounts,
+    residue: u64,
+}
+
+enum Fate {
+    /// To be purged, as far as is known.
+    Open,
+    Kept(Protection),
+    NotMoved,
+    Failed(Failure),
+}
+
+/// Ids whose access must end.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Known {
+    pub id: String,
+    /// The database knows it: its access ends without asking whether there is a session.
+    pub has_rows: bool,
+}
+
+impl<'a> Block<'a> {
+    pub(super) fn new(orders: &'a [PurgeOrder], id_forms: &IdForms, deny_list: &HashSet<String>) -> Self {
+        let members: Vec<_> =
+            orders.iter().map(|order| Member::new(order, id_forms.of(&order.user), deny_list)).collect();
+        let mut owners = HashMap::new();
+        for (index, member) in members.iter().enumerate() {
+            for id in member.forms.all() {
+                owners.entry(id.to_owned()).or_insert(index);
+            }
+        }
+        Self { members, owners }
+    }
+
+    /// The member that an id belongs to.
+    pub(super) fn owner(&self, id: &str) -> Option<usize> {
+        self.owners.get(id).copied()
+    }
+
+    /// The member that an id belongs to, if it is to be purged.
+    pub(super) fn purged(&self, id: &str) -> Option<usize> {
+        self.owner(id).filter(|index| matches!(self.members[*index].fate, Fate::Open))
+    }
+
+    fn open(&self) -> impl Iterator<Item = &Member<'a>> {
+        self.members.iter().filter(|member| matches!(member.fate, Fate::Open))
+    }
+
+    /// Every form of every user: whoever is protected under one id is kept under all.
+    pub(super) fn ids_to_guard(&self) -> Vec<String> {
+        sorted(self.open().flat_map(|member| member.forms.all()))
+    }
+
+    /// Plain ids whose row in `user_entity` goes.
+    pub(super) fn ids_to_lock(&self) -> Vec<String> {
+        let locking = self.open().filter(|member| member.order.kind != PurgeKind::Sweep);
+        sorted(locking.filter_map(|member| member.forms.local()))
+    }
+
+    /// Plain and federated id of each user to retire, side by side.
+    pub(super) fn ids_to_retire(&self) -> (Vec<String>, Vec<String>) {
+        let retiring = self.open().filter(|member| member.order.kind == PurgeKind::Retire);
+        retiring
+            .filter_map(|member| Some((member.forms.local()?.to_owned(), member.forms.current()?.to_owned())))
+            .unzip()
+    }
+
+    /// The ids by which rows of free tables go.
+    pub(super) fn ids(&self) -> Vec<String> {
+        sorted(self.open().flat_map(|member| member.forms.purged(member.order.kind)))
+    }
+
+    /// The locked ids of users that are still to be purged.
+    pub(super) fn locked(&self, locked: &HashSet<String>) -> Vec<String> {
+        let mut ids = self.ids_to_lock();
+        ids.retain(|id| locked.contains(id));
+        ids
+    }
+
+    /// Whose access must end: the ids that the database knows, and, in a sweep, federated ids too that may have a session in
+    /// Keycloak's memory alone, of a login that was under way during the purge.
+    pub(super) fn ids_to_end(&self, known: &HashSet<String>) -> Vec<Known> {
+        let mut ends = Vec::new();
+        for member in self.open() {
+            for id in member.forms.purged(member.order.kind) {
+                let has_rows = known.contains(id);
+                let late = member.order.kind == PurgeKind::Sweep && member.forms.current() == Some(id);
+                if has_rows || late {
+                    ends.push(Known { id: id.to_owned(), has_rows });
+                }
+            }
+        }
+        ends
+    }
+
+    /// Keeps the user whole. The first protection that is found is told.
+    pub(super) fn keep(&mut self, id: &str, protection: Protection) {
+        if let Some(member) = self.member_of(id)
+            && matches!(member.fate, Fate::Open)
+        {
+            member.fate = Fate::Kept(protection);
+        }
+    }
+
+    /// The plain id is a user of another realm: that one is nobody of ours.
+    pub(super) fn leave_out(&mut self, id: &str) {
+        if let Some(member) = self.member_of(id) {
+            member.forms.plain = None;
+        }
+    }
+
+    /// Keeps those to be retired whose plain id is not among `moved`.
+    pub(super) fn keep_unmoved(&mut self, moved: &HashSet<&str>) {
+        for member in &mut self.members {
+            let unmoved = !member.forms.local().is_some_and(|plain| moved.contains(plain));
+            if member.order.kind == PurgeKind::Retire && unmoved && matches!(member.fate, Fate::Open) {
+                member.fate = Fate::NotMoved;
+            }
+        }
+    }
+
+    /// The user cannot be purged now, the others can.
+    pub(super) fn fail(&mut self, id: &str, failure: Failure) {
+        if let Some(member) = self.member_of(id) {
+            member.fate = Fate::Failed(failure);
+        }
+    }
+
+    /// Counts a row that went.
+    pub(super) fn credit(&mut self, member: usize, table: &'static str) {
+        if let Some(member) = self.members.get_mut(member) {
+            *member.rows.entry(table).or_default() += 1;
+        }
+    }
+
+    /// Counts a row that is left. In the foreign-key family, whose users are locked, there can be none.
+    pub(super) fn left(&mut self, member: Option<usize>, table: &Table) -> Result<(), RowsLeft> {
+        if table.family == Family::Foreign {
+            return Err(RowsLeft(table.name));
+        }
+        if let Some(member) = member.and_then(|index| self.members.get_mut(index)) {
+            member.residue += 1;
+        }
+        Ok(())
+    }
+
+    /// What became of each user, in the call's order.
+    pub(super) fn into_results(self) -> Vec<Result<Purged, Failure>> {
+        self.members.into_iter().map(Member::into_result).collect()
+    }
+
+    fn member_of(&mut self, id: &str) -> Option<&mut Member<'a>> {
+        let index = self.owner(id)?;
+        self.members.get_mut(index)
+    }
+}
+
+/// Rows of a locked user are left before the commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("rows are left in {0} although its users are locked")]
+pub(super) struct RowsLeft(pub &'static str);
+
+impl<'a> Member<'a> {
+    fn new(order: &'a PurgeOrder, forms: Forms, deny_list: &HashSet<String>) -> Self {
+        let denied = deny_list.contains(order.user.as_str()) || forms.all().any(|id| deny_list.contains(id));
+        let fate = if denied { Fate::Kept(Protection::DenyList) } else { Fate::Open };
+        Self { order, forms, fate, rows: RowCounts::new(), residue: 0 }
+    }
+
+    fn into_result(self) -> Result<Purged, Failure> {
+        match self.fate {
+            Fate::Open => Ok(Purged::Clean { rows: self.rows, residue: self.residue }),
+            Fate::Kept(protection) => Ok(Purged::Protected(protection)),
+            Fate::NotMoved => Ok(Purged::CredentialsNotMoved),
+            Fate::Failed(failure) => Err(failure),
+        }
+    }
+}
+
+/// Sorted, so that two blocks touch the rows they share in one order.
+fn sorted<'a>(ids: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut ids: Vec<_> = ids.map(str::to_owned).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ids::UserId;
+    use crate::ports::Disposition;
+
+    fn order(user: &str, kind: PurgeKind) -> PurgeOrder {
+        PurgeOrder { user: UserId::parse(user).unwrap(), kind }
+    }
+
+    fn block(orders: &[PurgeOrder]) -> Block<'_> {
+        Block::new(orders, &IdForms::new("p", &[]), &HashSet::from(["denied".to_owned()]))
+    }
+
+    #[test]
+    fn each_kind_takes_its_own_ids() {
+        let orders =
+            [order("full", PurgeKind::Full), order("retire", PurgeKind::Retire), order("sweep", PurgeKind::Sweep)];
+        let block = block(&orders);
+        assert_eq!(block.ids(), ["f:p:full", "f:p:sweep", "full", "retire", "sweep"]);
+        assert_eq!(block.ids_to_lock(), ["full", "retire"]);
+        assert_eq!(block.ids_to_retire(), (vec!["retire".to_owned()], vec!["f:p:retire".to_owned()]));
+    }
+
+    #[test]
+    fn who_is_protected_under_one_id_is_kept_under_all() {
+        let orders = [order("boss", PurgeKind::Full), order("denied", PurgeKind::Full)];
+        let mut block = block(&orders);
+        block.keep("f:p:boss", Protection::Admin);
+        assert!(block.ids().is_empty() && block.ids_to_lock().is_empty());
+        let results: Vec<_> = block.into_results().into_iter().map(Result::unwrap).collect();
+        assert_eq!(results, [Purged::Protected(Protection::Admin), Purged::Protected(Protection::DenyList)]);
+    }
+
+    #[test]
+    fn a_local_user_of_another_realm_is_left_out_the_federated_one_is_not() {
+        let orders = [order("twin", PurgeKind::Full)];
+        let mut block = block(&orders);
+        block.leave_out("twin");
+        assert_eq!(block.ids(), ["f:p:twin"]);
+        assert!(block.ids_to_lock().is_empty());
+    }
+
+    #[test]
+    fn one_users_failure_leaves_the_others_to_be_purged() {
+        let orders = [order("bad", PurgeKind::Full), order("good", PurgeKind::Full)];
+        let mut block = block(&orders);
+        block.fail("f:p:bad", Failure::new(Disposition::Reject, "http_400"));
+        assert_eq!(block.ids(), ["f:p:good", "good"]);
+        let results = block.into_results();
+        assert!(results[0].is_err() && results[1].is_ok());
+    }
+
+    #[test]
+    fn rows_left_are_told_in_free_tables_and_a_fault_in_the_others() {
+        let orders = [order("user", PurgeKind::Full)];
+        let mut block = block(&orders);
+        assert_eq!(block.left(Some(0), Table::named("credential").unwrap()), Err(RowsLeft("credential")));
+        block.left(Some(0), Table::named("offline_user_session").unwrap()).unwrap();
+        let result = block.into_results().remove(0).unwrap();
+        assert_eq!(result, Purged::Clean { rows: RowCounts::new(), residue: 1 });
+    }
+}

@@ -1,0 +1,207 @@
+//! Connections to Keycloak's PostgreSQL: each used by one call at a time, checked when new, thrown away when in doubt.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::future::maybe_done;
+use secrecy::ExposeSecret;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::timeout;
+use tokio_postgres::config::SslMode;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, NoTls, Row, Statement};
+use tokio_postgres_rustls::MakeRustlsConnect;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::failure::{certificates, of_postgres, silent};
+use super::schema::Schema;
+use super::statements::{Effect, Statements};
+use crate::adapters::tls;
+use crate::ports::Failure;
+use crate::settings::KeycloakSettings;
+
+/// How long a new connection may take, name look-up and handshakes included.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
+/// How much later than its own timeout the server may answer before it counts as hanging.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// At most so many connections as the configuration says, opened when they are needed.
+pub(super) struct Connections {
+    settings: KeycloakSettings,
+    effect: Effect,
+    idle: Mutex<Vec<Connection>>,
+    permits: Semaphore,
+}
+
+/// A connection taken for one call. Dropping it closes it, and the server rolls back: a call that is cut anywhere leaves
+/// nothing half done.
+pub(super) struct Lease<'a> {
+    connection: Connection,
+    connections: &'a Connections,
+    _permit: SemaphorePermit<'a>,
+}
+
+/// One checked connection with its prepared statements.
+pub(super) struct Connection {
+    client: Client,
+    _driver: AbortOnDropHandle<()>,
+    pub schema: Schema,
+    pub statements: Statements,
+    pub effect: Effect,
+    begin: String,
+    patience: Duration,
+}
+
+/// One statement of a pipeline.
+pub(super) struct Call<'a> {
+    statement: &'a Statement,
+    params: Vec<&'a (dyn ToSql + Sync)>,
+}
+
+impl<'a> Call<'a> {
+    pub(super) fn new(statement: &'a Statement, params: Vec<&'a (dyn ToSql + Sync)>) -> Self {
+        Self { statement, params }
+    }
+
+    async fn send(&self, client: &Client) -> Result<Vec<Row>, tokio_postgres::Error> {
+        client.query(self.statement, &self.params).await
+    }
+}
+
+impl Connections {
+    pub(super) fn new(settings: KeycloakSettings, effect: Effect, limit: usize) -> Self {
+        let permits = Semaphore::new(limit.max(1));
+        Self { settings, effect, idle: Mutex::default(), permits }
+    }
+
+    /// Takes an idle connection, or opens one and runs the start-up checks on it.
+    pub(super) async fn take(&self) -> Result<Lease<'_>, Failure> {
+        let permit = self.permits.acquire().await.map_err(|_| silent())?;
+        let connection = match self.idle_connection() {
+            Some(connection) => connection,
+            None => Connection::open(&self.settings, self.effect).await?,
+        };
+        Ok(Lease { connection, connections: self, _permit: permit })
+    }
+
+    fn idle_connection(&self) -> Option<Connection> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.retain(|connection| !connection.client.is_closed());
+        idle.pop()
+    }
+}
+
+impl Lease<'_> {
+    /// Only for a connection that is in no transaction.
+    pub(super) fn give_back(self) {
+        self.connections.idle.lock().unwrap_or_else(PoisonError::into_inner).push(self.connection);
+    }
+}
+
+impl std::ops::Deref for Lease<'_> {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+impl Connection {
+    async fn open(settings: &KeycloakSettings, effect: Effect) -> Result<Self, Failure> {
+        let opening = async {
+            let (client, driver) = connect(settings).await?;
+            let statement_timeout = format!("SET statement_timeout = {}", settings.statement_timeout.as_millis());
+            client.batch_execute(&statement_timeout).await.map_err(of_postgres)?;
+            let schema = Schema::check(&client, settings).await?;
+            let statements = Statements::prepare(&client, &schema.tables, effect).await?;
+            let patience = settings.statement_timeout + GRACE;
+            Ok(Self { client, _driver: driver, schema, statements, effect, begin: begin(settings, effect), patience })
+        };
+        timeout(CONNECT_PATIENCE, opening).await.map_err(|_| silent())?
+    }
+
+    pub(super) async fn begin(&self) -> Result<(), Failure> {
+        self.execute(&self.begin).await
+    }
+
+    pub(super) async fn commit(&self) -> Result<(), Failure> {
+        self.execute("COMMIT").await
+    }
+
+    pub(super) async fn rollback(&self) -> Result<(), Failure> {
+        self.execute("ROLLBACK").await
+    }
+
+    /// A statement without users.
+    pub(super) async fn ping(&self) -> Result<(), Failure> {
+        self.execute("SELECT 1").await
+    }
+
+    /// Sends all calls at once and gives back their rows; the server works them off in order.
+    pub(super) async fn pipeline(&self, calls: &[Call<'_>]) -> Result<Vec<Vec<Row>>, Failure> {
+        let mut sent: Vec<_> = calls.iter().map(|call| Box::pin(maybe_done(call.send(&self.client)))).collect();
+        for call in &mut sent {
+            // Order: a call is sent when it is polled first, so this is what puts children before their parents.
+            let _answered = futures::poll!(call.as_mut());
+        }
+        let mut answers = Vec::with_capacity(sent.len());
+        for mut call in sent {
+            timeout(self.patience, call.as_mut()).await.map_err(|_| silent())?;
+            let answer = call.as_mut().take_output().expect("it is done and its output is taken once");
+            answers.push(answer.map_err(of_postgres)?);
+        }
+        Ok(answers)
+    }
+
+    async fn execute(&self, sql: &str) -> Result<(), Failure> {
+        timeout(self.patience, self.client.batch_execute(sql)).await.map_err(|_| silent())?.map_err(of_postgres)
+    }
+}
+
+/// Read committed whatever the server's default: each statement must see what the lock has waited for.
+fn begin(settings: &KeycloakSettings, effect: Effect) -> String {
+    let access = match effect {
+        Effect::Delete => "READ WRITE",
+        Effect::Count => "READ ONLY",
+    };
+    let (statement, lock) = (settings.statement_timeout.as_millis(), settings.lock_timeout.as_millis());
+    // A worker that hangs in the middle must not keep people from logging in.
+    format!(
+        "BEGIN ISOLATION LEVEL READ COMMITTED {access}; SET LOCAL lock_timeout = {lock}; \
+         SET LOCAL statement_timeout = {statement}; SET LOCAL idle_in_transaction_session_timeout = {statement}"
+    )
+}
+
+async fn connect(settings: &KeycloakSettings) -> Result<(Client, AbortOnDropHandle<()>), Failure> {
+    let mut config = tokio_postgres::Config::new();
+    config
+        .host(&settings.host)
+        .port(settings.port)
+        .dbname(&settings.database)
+        .user(&settings.username)
+        .password(settings.password.expose_secret())
+        .application_name("user-purge-sync")
+        .keepalives_idle(Duration::from_secs(30));
+    if settings.tls.enabled {
+        let trust = tls::client_config(settings.tls.ca_file.as_deref()).map_err(|error| certificates(&error))?;
+        config.ssl_mode(SslMode::Require);
+        let (client, connection) = config.connect(MakeRustlsConnect::new(trust)).await.map_err(of_postgres)?;
+        return Ok((client, drive(connection)));
+    }
+    config.ssl_mode(SslMode::Disable);
+    let (client, connection) = config.connect(NoTls).await.map_err(of_postgres)?;
+    Ok((client, drive(connection)))
+}
+
+/// The task lives exactly as long as its connection; its error reaches every call as "closed".
+#[expect(clippy::disallowed_methods, reason = "aborted with its connection, so it outlives nothing")]
+fn drive(
+    connection: impl Future<Output = Result<(), tokio_postgres::Error>> + Send + 'static,
+) -> AbortOnDropHandle<()> {
+    AbortOnDropHandle::new(tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            let failure = of_postgres(error);
+            tracing::debug!(reason = %failure, "a connection to Keycloak's database ended");
+        }
+    }))
+}

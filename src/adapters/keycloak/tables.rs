@@ -1,0 +1,188 @@
+//! The table map: every table of Keycloak 7 to 26.8 that knows a user, how, and when its rows go.
+//!
+//! A new table of a new Keycloak is one entry here: statements, counts and checks are made from this map and from what the
+//! live schema has. The authorization services have a module of their own (`authz`): they are a web, not a list.
+
+/// Whether a foreign key leads from a table to `user_entity`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Family {
+    /// Yes: the lock on the user keeps new rows out, so what is left before the commit is a fault.
+    Foreign,
+    /// No: a login in flight may write rows at any time; what is left is told and swept later.
+    Free,
+}
+
+/// How a table names a user.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Key {
+    /// A column holds the user's id: the plain one in the foreign-key family, either form in free tables.
+    User(&'static str),
+    /// A column holds the key of a row of another table of the map, which names the user.
+    Parent { column: &'static str, table: &'static str, key: &'static str },
+}
+
+/// One table of the map.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Table {
+    pub name: &'static str,
+    pub family: Family,
+    pub key: Key,
+    /// It has a `realm_id`, which our statements name too.
+    pub in_realm: bool,
+    /// The first Keycloak that has it; absent: older than 7.
+    pub since: Option<&'static str>,
+    /// The last Keycloak that has it; absent: still there.
+    pub until: Option<&'static str>,
+    /// Why the order, or the key, is as it is.
+    pub why: &'static str,
+}
+
+impl Table {
+    const fn foreign(name: &'static str, column: &'static str) -> Self {
+        Self { family: Family::Foreign, ..Self::free(name, column) }
+    }
+
+    const fn free(name: &'static str, column: &'static str) -> Self {
+        let key = Key::User(column);
+        Self { name, family: Family::Free, key, in_realm: false, since: None, until: None, why: "" }
+    }
+
+    /// The column that was given is a key of `table`, not a user's id.
+    const fn through(mut self, table: &'static str, key: &'static str) -> Self {
+        let (Key::User(column) | Key::Parent { column, .. }) = self.key;
+        self.key = Key::Parent { column, table, key };
+        self
+    }
+
+    const fn in_realm(mut self) -> Self {
+        self.in_realm = true;
+        self
+    }
+
+    const fn since(mut self, version: &'static str) -> Self {
+        self.since = Some(version);
+        self
+    }
+
+    const fn until(mut self, version: &'static str) -> Self {
+        self.until = Some(version);
+        self
+    }
+
+    const fn why(mut self, why: &'static str) -> Self {
+        self.why = why;
+        self
+    }
+
+    /// The column that our statements compare.
+    pub fn column(&self) -> &'static str {
+        match self.key {
+            Key::User(column) | Key::Parent { column, .. } => column,
+        }
+    }
+
+    /// Every column that our statements read.
+    pub fn columns(&self) -> Vec<&'static str> {
+        let keys = TABLES.iter().filter_map(|child| match child.key {
+            Key::Parent { table, key, .. } if table == self.name => Some(key),
+            Key::Parent { .. } | Key::User(_) => None,
+        });
+        std::iter::once(self.column()).chain(self.in_realm.then_some("realm_id")).chain(keys).collect()
+    }
+
+    /// Looks a table of the map up.
+    pub fn named(name: &str) -> Option<&'static Self> {
+        TABLES.iter().find(|table| table.name == name)
+    }
+}
+
+/// Order: as the rows are deleted. No table cascades in any version, so children go before their parents; sessions go first,
+/// in the order in which Keycloak itself locks them; `user_entity` goes last, after everything that its foreign keys hold.
+pub const TABLES: [Table; 29] = [
+    Table::free("offline_client_session", "user_session_id")
+        .through("offline_user_session", "user_session_id")
+        .why("names no user; whatever its offline_flag, which a Keycloak bug may have left wrong (keycloak#52139)"),
+    Table::free("offline_user_session", "user_id").in_realm().why("offline sessions; online ones too since 25"),
+    Table::free("login_failure", "user_id").in_realm().since("26.7").why("brute-force counters"),
+    Table::free("workflow_state", "resource_id").since("26.4").why("resource_id is a user's id for user workflows"),
+    Table::free("auth_session", "auth_user_id").since("26.7").why("logins under way, with the stateless feature only"),
+    Table::free("fed_issued_ver_credential", "user_id")
+        .in_realm()
+        .since("26.7")
+        .why("has a foreign key to fed_user_ver_credential"),
+    Table::free("fed_user_ver_credential", "user_id").in_realm().since("26.7"),
+    Table::free("fed_user_consent_cl_scope", "user_consent_id")
+        .through("fed_user_consent", "id")
+        .why("no foreign key: an orphan for ever if the consent went first"),
+    Table::free("fed_user_consent", "user_id").in_realm(),
+    Table::free("fed_credential_attribute", "credential_id")
+        .through("fed_user_credential", "id")
+        .until("7")
+        .why("has a foreign key to fed_user_credential"),
+    Table::free("fed_user_credential", "user_id").in_realm().why("password hashes of federated users"),
+    Table::free("broker_link", "user_id").in_realm().why("without an index on the user before 26.4.8"),
+    Table::free("fed_user_attribute", "user_id").in_realm().why("a logout writes fedNotBefore here"),
+    Table::free("fed_user_group_membership", "user_id").in_realm(),
+    Table::free("fed_user_required_action", "user_id").in_realm(),
+    Table::free("fed_user_role_mapping", "user_id").in_realm(),
+    Table::free("federated_user", "id")
+        .in_realm()
+        .why("last of the federated tables: the handle by which the rest is found"),
+    Table::foreign("user_consent_client_scope", "user_consent_id").through("user_consent", "id"),
+    Table::foreign("user_consent", "user_id"),
+    Table::foreign("issued_ver_credential", "user_id").since("26.7").why("has a foreign key to user_ver_credential"),
+    Table::foreign("user_ver_credential", "user_id").since("26.7"),
+    Table::foreign("credential_attribute", "credential_id").through("credential", "id").until("7"),
+    Table::foreign("credential", "user_id").why("password hashes of local users"),
+    Table::foreign("federated_identity", "user_id").why("broker links of local users"),
+    Table::foreign("user_required_action", "user_id"),
+    Table::foreign("user_attribute", "user_id"),
+    Table::foreign("user_group_membership", "user_id").why("organization membership too since 26"),
+    Table::foreign("user_role_mapping", "user_id"),
+    Table::foreign("user_entity", "id").in_realm().why("last: every foreign key of the family ends here"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn position(name: &str) -> usize {
+        TABLES.iter().position(|table| table.name == name).unwrap()
+    }
+
+    #[test]
+    fn children_go_before_the_tables_that_name_their_user() {
+        for (index, child) in TABLES.iter().enumerate() {
+            if let Key::Parent { table, key, .. } = child.key {
+                assert!(index < position(table), "{}", child.name);
+                let parent = Table::named(table).unwrap();
+                assert!(matches!(parent.key, Key::User(_)), "{table} names no user");
+                assert_eq!(parent.family, child.family, "{}", child.name);
+                assert!(parent.columns().contains(&key), "{table}");
+            }
+        }
+    }
+
+    #[test]
+    fn tables_held_by_foreign_keys_go_before_what_they_point_to() {
+        for (child, parent) in
+            [("issued_ver_credential", "user_ver_credential"), ("fed_issued_ver_credential", "fed_user_ver_credential")]
+        {
+            assert!(position(child) < position(parent), "{child}");
+        }
+        assert_eq!(position("user_entity"), TABLES.len() - 1);
+    }
+
+    #[test]
+    fn the_handle_of_a_federated_user_goes_after_its_other_rows() {
+        let last = TABLES.iter().rposition(|table| table.name.starts_with("fed_") || table.name == "broker_link");
+        assert!(last.unwrap() < position("federated_user"));
+    }
+
+    #[test]
+    fn every_table_is_named_once() {
+        for (index, table) in TABLES.iter().enumerate() {
+            assert_eq!(position(table.name), index);
+        }
+    }
+}

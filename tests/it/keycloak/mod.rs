@@ -1,0 +1,12 @@
+//! The purge against a database that a real Keycloak made, and against that Keycloak.
+//!
+//! Needs the local stack. Every test makes its own users, so that all run side by side on one database.
+
+mod access;
+mod checks;
+mod harm_nobody;
+mod kinds;
+mod leaves_nothing;
+mod person;
+mod protection;
+mod stack;

@@ -1,0 +1,138 @@
+//! Where the local stack is, and stores on it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_postgres::{Client, NoTls};
+use user_purge_sync::adapters::keycloak::{AdminApi, PgIdentityStore};
+use user_purge_sync::domain::ids::UserId;
+use user_purge_sync::domain::outcome::RowCounts;
+use user_purge_sync::domain::verdict::PurgeKind;
+use user_purge_sync::ports::{Failure, IdentityStore, PurgeOrder, Purged};
+use user_purge_sync::settings::{AdminApiSettings, KeycloakSettings, PurgeMode, PurgeSettings, TlsSettings};
+
+pub const REALM: &str = "sunbird-realm-id";
+pub const PROVIDER: &str = "cassandrafederationid";
+pub const OTHER_REALM: &str = "other-realm-id";
+pub const OTHER_PROVIDER: &str = "otherfederationid";
+
+/// A value that `deploy/local/stack env` tells, or its default.
+pub fn env(key: &str, default: &str) -> String {
+    std::env::var(key).unwrap_or_else(|_| default.to_owned())
+}
+
+pub fn postgres_port() -> u16 {
+    env("POSTGRES_PORT", "25432").parse().unwrap()
+}
+
+/// As the worker is configured: its own role, with the rights of `deploy/keycloak-role.sql`.
+pub fn settings() -> KeycloakSettings {
+    KeycloakSettings {
+        host: "127.0.0.1".to_owned(),
+        port: postgres_port(),
+        database: "keycloak".to_owned(),
+        username: "user_purge_sync".to_owned(),
+        password: "purge-local".into(),
+        schema: "public".to_owned(),
+        realm: "sunbird".to_owned(),
+        provider_id: PROVIDER.to_owned(),
+        former_providers: Vec::new(),
+        deny_list: Vec::new(),
+        statement_timeout: Duration::from_secs(20),
+        lock_timeout: Duration::from_secs(2),
+        tls: TlsSettings { enabled: false, ca_file: None },
+        admin_api: AdminApiSettings {
+            enabled: true,
+            url: env("KEYCLOAK_URL", "http://127.0.0.1:28080/auth"),
+            client_id: "user-purge-sync".to_owned(),
+            client_secret: "purge-sync-local".into(),
+            timeout: Duration::from_secs(20),
+            concurrency: 4,
+            ca_file: None,
+        },
+    }
+}
+
+pub fn purge_settings(mode: PurgeMode) -> PurgeSettings {
+    PurgeSettings { mode: Some(mode), block_size: 500, concurrency: 2, linger: Duration::from_millis(5) }
+}
+
+/// Deletes, without the Admin API.
+pub fn store() -> PgIdentityStore {
+    store_with(&settings())
+}
+
+pub fn store_with(settings: &KeycloakSettings) -> PgIdentityStore {
+    PgIdentityStore::new(settings, &purge_settings(PurgeMode::Delete), None)
+}
+
+pub fn dry_store() -> PgIdentityStore {
+    PgIdentityStore::new(&settings(), &purge_settings(PurgeMode::DryRun), None)
+}
+
+pub fn admin_api() -> Arc<AdminApi> {
+    Arc::new(AdminApi::try_new(&settings()).unwrap())
+}
+
+/// The superuser: makes users and looks at what is left.
+pub async fn database() -> Client {
+    let config = format!("host=127.0.0.1 port={} user=postgres dbname=keycloak", postgres_port());
+    let (client, connection) = tokio_postgres::connect(&config, NoTls).await.expect("the local stack is up");
+    tokio::spawn(connection);
+    client
+}
+
+pub fn order(user: &str, kind: PurgeKind) -> PurgeOrder {
+    PurgeOrder { user: UserId::parse(user).unwrap(), kind }
+}
+
+/// Purges one user.
+pub async fn purge(store: &PgIdentityStore, user: &str, kind: PurgeKind) -> Purged {
+    purge_all(store, &[order(user, kind)]).await.remove(0)
+}
+
+/// Purges a block; nothing may fail.
+pub async fn purge_all(store: &PgIdentityStore, orders: &[PurgeOrder]) -> Vec<Purged> {
+    let results = store.purge(orders).await.map_err(told).unwrap();
+    assert_eq!(results.len(), orders.len());
+    results.into_iter().map(|result| result.map_err(told).unwrap()).collect()
+}
+
+/// A failure with its source, which is where the readable text is.
+pub fn told(failure: Failure) -> String {
+    let source = failure.source.as_ref().map(ToString::to_string).unwrap_or_default();
+    format!("{:?} {failure}: {source}", failure.disposition)
+}
+
+pub fn rows(purged: Purged) -> RowCounts {
+    match purged {
+        Purged::Clean { rows, residue: 0 } => rows,
+        other => panic!("not clean: {other:?}"),
+    }
+}
+
+/// How many rows of each table hold a text anywhere, and a checksum of them.
+pub type Snapshot = BTreeMap<String, (u64, String)>;
+
+/// Looks through every column of every table.
+pub async fn rows_holding(database: &Client, text: &str) -> Snapshot {
+    const TABLES: &str =
+        "SELECT relname::text FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace";
+    let one = |table: &str| {
+        format!(
+            "SELECT '{table}', count(*), coalesce(md5(string_agg(x::text, '|' ORDER BY x::text)), '') \
+             FROM {table} x WHERE strpos(x::text, '{}') > 0",
+            text.replace('\'', "''")
+        )
+    };
+    let tables = database.query(TABLES, &[]).await.unwrap();
+    let search: Vec<_> = tables.iter().map(|row| one(row.get(0))).collect();
+    let found = database.query(&search.join(" UNION ALL "), &[]).await.unwrap();
+    let counted = found.iter().map(|row| (row.get(0), (row.get::<_, i64>(1).unsigned_abs(), row.get(2))));
+    counted.filter(|(_, (count, _))| *count > 0).collect()
+}
+
+pub fn counts(snapshot: &Snapshot) -> BTreeMap<&str, u64> {
+    snapshot.iter().map(|(table, (count, _))| (table.as_str(), *count)).collect()
+}
