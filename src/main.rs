@@ -34,6 +34,9 @@ fn start(cli: Cli) -> anyhow::Result<ExitCode> {
         loaded.settings.log.format = LogFormat::Text;
     }
     telemetry::init(&loaded.settings.log)?;
+    if matches!(cli.command, Command::Run | Command::Check(_)) {
+        loaded.settings.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
+    }
     tokio::runtime::Runtime::new().context("no runtime")?.block_on(execute(cli.command, loaded))
 }
 

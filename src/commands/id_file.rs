@@ -49,6 +49,16 @@ pub(super) fn read(mut input: impl BufRead) -> io::Result<IdFile> {
     }
 }
 
+/// Ids that were typed one by one: no header, no columns; a "line" is an argument.
+pub(super) fn of_arguments(arguments: &[String]) -> IdFile {
+    let mut reading = Reading::default();
+    for argument in arguments {
+        reading.file.lines += 1;
+        reading.id(argument);
+    }
+    reading.file
+}
+
 #[derive(Default)]
 struct Reading {
     file: IdFile,
@@ -211,6 +221,13 @@ mod tests {
     }
 
     #[test]
+    fn arguments_are_taken_as_they_are() {
+        let arguments = ["user", "a,b", "\"c", "user"].map(str::to_owned);
+        let list = of_arguments(&arguments);
+        assert_eq!((ids(&list), list.repeats, list.header), (vec!["user", "a,b", "\"c"], 1, false));
+    }
+
+    #[test]
     fn quotes_never_reach_beyond_their_line() {
         let file = read("\"a\"\nb\",\"\n\"c\n\"d\"\"e\"\n".as_bytes()).unwrap();
         assert_eq!(ids(&file), ["a", "d\"e"]);
@@ -234,6 +251,8 @@ mod tests {
             assert!(error.contains(problem), "{error}");
         }
         assert_eq!(read(b"".as_slice()).unwrap(), IdFile::default());
+        let only_a_mark = read("\u{feff}\nu-1\n".as_bytes()).unwrap();
+        assert_eq!((ids(&only_a_mark), only_a_mark.blank, only_a_mark.invalid), (vec!["u-1"], 1, 0));
     }
 
     #[test]

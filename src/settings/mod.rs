@@ -6,6 +6,7 @@ mod aliases;
 mod fields;
 mod layer;
 mod load;
+mod properties;
 mod rules;
 mod shape;
 #[cfg(test)]
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 pub use aliases::batch_job_rate;
 pub use load::{Loaded, Origins, Problem, SettingsError, environment};
+pub use properties::reserved_property;
 pub use rules::CallRate;
 
 /// Everything that can be set. Unknown keys are refused.

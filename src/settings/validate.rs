@@ -7,27 +7,9 @@ use std::time::Duration;
 use secrecy::ExposeSecret;
 
 use super::load::Problem;
+use super::properties::reserved_property;
 use super::rules::{CallRate, Rules, is_host, is_identifier, is_topic};
 use super::{PurgeMode, Settings};
-
-/// Properties on which the promises rest, and who sets them.
-const FIXED_PROPERTIES: [(&str, &str); 15] = [
-    ("bootstrap.servers", "set kafka.brokers"),
-    ("metadata.broker.list", "set kafka.brokers"),
-    ("group.id", "set kafka.group"),
-    ("session.timeout.ms", "set kafka.session_timeout"),
-    ("auto.commit.interval.ms", "set kafka.commit_interval"),
-    ("enable.auto.commit", "offsets are committed when they are settled"),
-    ("enable.auto.offset.store", "offsets are committed when they are settled"),
-    ("auto.offset.reset", "the first start reads from the earliest offset"),
-    ("partition.assignment.strategy", "always cooperative-sticky"),
-    ("group.protocol", "always classic"),
-    ("acks", "always all"),
-    ("request.required.acks", "always all"),
-    ("enable.idempotence", "always on"),
-    ("transactional.id", "there are no transactions"),
-    ("allow.auto.create.topics", "run creates no topic"),
-];
 
 const CONSISTENCY_LEVELS: [&str; 8] =
     ["ONE", "TWO", "THREE", "QUORUM", "ALL", "LOCAL_QUORUM", "EACH_QUORUM", "LOCAL_ONE"];
@@ -121,9 +103,10 @@ impl Settings {
             "must be more than twice drain_timeout: a draining worker sends nothing",
         );
         rules.positive(kafka.commit_interval, "kafka.commit_interval");
-        for (property, why) in FIXED_PROPERTIES.iter().filter(|(property, _)| kafka.properties.contains_key(*property))
-        {
-            rules.fail(&format!("kafka.properties.{property}"), format!("cannot be set here: {why}"));
+        for property in kafka.properties.keys() {
+            if let Some(reason) = reserved_property(property) {
+                rules.fail(&format!("kafka.properties.{property}"), format!("cannot be set here: {reason}"));
+            }
         }
         let topics = &self.topics;
         let names = [

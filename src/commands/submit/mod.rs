@@ -121,7 +121,7 @@ impl fmt::Display for Shown<'_> {
 /// The users asked for, from wherever they come; a file tells what was found in it.
 fn gather(args: &SubmitArgs, console: &mut Console<'_>) -> anyhow::Result<IdFile> {
     let Some(path) = &args.file else {
-        return Ok(id_file::read(args.ids.join("\n").as_bytes())?);
+        return Ok(id_file::of_arguments(&args.ids));
     };
     let list = if path == Path::new("-") {
         id_file::read(&mut *console.input).context(BadInput("standard input".to_owned()))?
