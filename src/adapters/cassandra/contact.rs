@@ -1,5 +1,8 @@
 //! First contact with Cassandra: a session, and the checks that must pass before anything is read through it.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use scylla::client::caching_session::CachingSession;
 use scylla::client::execution_profile::ExecutionProfile;
 use scylla::client::session::Session;
@@ -7,8 +10,6 @@ use scylla::client::session_builder::SessionBuilder;
 use scylla::policies::load_balancing::DefaultPolicy;
 use scylla::policies::retry::DefaultRetryPolicy;
 use secrecy::ExposeSecret;
-use std::sync::Arc;
-use std::time::Duration;
 
 use super::failure::{Trouble, failure};
 use super::target::Target;

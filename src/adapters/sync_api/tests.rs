@@ -1,5 +1,7 @@
 //! The adapter against a server that says exactly what a test wants: each recording of the real service, each failure.
 
+use std::time::Instant;
+
 use super::stub::{PATIENCE, Recording, Reply, Stub, recordings, respond, respond_with};
 use super::*;
 use crate::adapters::tls::testing;
@@ -209,7 +211,9 @@ async fn silence_is_a_timeout_of_the_call() {
     for sent in ["", "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"resp"] {
         let stub = Stub::start(Reply::Stall(sent.into())).await;
         let impatient = SyncSettings { timeout: Duration::from_millis(200), ..settings(&stub.url) };
+        let begun = Instant::now();
         assert_eq!(whole(sync_with(&impatient).await), (Retry(Call), "timeout".into()), "{sent:?}");
+        assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
     }
 }
 
