@@ -114,7 +114,7 @@ fn start_intake(
         },
         PurgeMode::Delete | PurgeMode::Off => group,
     };
-    let options = IntakeOptions { group, inputs, room: ROOM, decode };
+    let options = IntakeOptions { group, inputs, room: ROOM, drain_timeout: settings.drain_timeout, decode };
     Ok(Intake::start(&settings.kafka, &world::topics(settings)?, &options)?)
 }
 
