@@ -118,7 +118,9 @@ impl Engine {
         let key = EventKey(self.key());
         let Some(state) = self.partitions.get_mut(&partition) else { return };
         let leaving = state.revocation.is_some() || self.closing.is_some();
-        if state.epoch != epoch || leaving || !state.ledger.deliver(record.offset) {
+        // A held partition is not read on: what was handed over in the same breath is as if it had not been.
+        let unwanted = state.epoch != epoch || leaving || state.rejects.is_held();
+        if unwanted || !state.ledger.deliver(record.offset) {
             return;
         }
         state.last_record = record.timestamp;
