@@ -107,7 +107,8 @@ async fn every_event_ends_as_the_design_says_and_its_rows_with_it() {
         .concat()
         .into_iter()
         .collect();
-    assert_eq!(scene.indexed().await, indexed);
+    // Controls of the probe may be other users.
+    assert!(scene.indexed().await.is_superset(&indexed));
     scene.all_committed().await;
     let failed = scene.failed_records(3).await;
     assert_eq!(failed.len(), 3, "two missing users and one record that is no event");
