@@ -11,8 +11,17 @@ prerequisites:
 up: prerequisites
 	$(STACK) up
 
+# Ends what `demo` and `up` started. The data stays; `deploy/local/stack reset` forgets it.
 down:
+	deploy/local/demo/down
 	$(STACK) down
+
+# Two thousand users, deleted and otherwise, worked off before your eyes. May be repeated: every run makes its own users.
+demo: prerequisites
+	cargo build --release --workspace
+	$(STACK) up
+	@deploy/local/demo/down
+	@$(or $(CARGO_TARGET_DIR),target)/release/demo
 
 # Everything: unit, property and command line tests, and those against the real stack. Starts what it needs and stops it.
 test: prerequisites
