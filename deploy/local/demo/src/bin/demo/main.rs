@@ -36,7 +36,7 @@ async fn main() -> anyhow::Result<()> {
     let world = World::connect().await?;
     let cast = Cast::new();
 
-    screen::heading("Two thousand users");
+    screen::heading("Users, deleted and otherwise");
     let stand_in = worker::start_stand_in(&world.site).await?;
     let (mut witness, mut other) = seed::users(&world, &cast).await?;
     let before = report::Counts::take(&world, &cast).await?;

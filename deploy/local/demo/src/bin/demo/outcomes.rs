@@ -125,11 +125,8 @@ impl Bar {
     }
 
     fn show(&self, done: usize, waiting: usize) {
-        let message = if waiting == 0 {
-            String::new()
-        } else {
-            format!("{waiting} wait {} for a second look", crate::worker::DELAY_AFTER)
-        };
+        let message =
+            if waiting == 0 { String::new() } else { format!("{waiting} were told to wait for a second look") };
         if let Some(bar) = &self.drawn {
             bar.set_message(message);
             bar.set_position(done as u64);

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 
 use crate::World;
 use crate::access::{self, SignedIn};
-use crate::cast::{Cast, IN_CASSANDRA};
+use crate::cast::Cast;
 use crate::screen;
 
 const ACTIVE: i32 = 1;
@@ -25,7 +25,7 @@ pub async fn users(world: &World, cast: &Cast) -> anyhow::Result<(SignedIn, Sign
     world.users.put_all(&cast.alive(), ACTIVE).await?;
     // Their event will come before this changes.
     world.users.put_all(&cast.late, ACTIVE).await?;
-    let rows = screen::count(IN_CASSANDRA);
+    let rows = screen::count(cast.dead().len() + cast.alive().len());
     screen::done(
         begin,
         format!("{rows} rows in Cassandra, {} of them deleted accounts", screen::count(cast.dead().len())),

@@ -15,6 +15,7 @@ use crate::outcomes::Outcomes;
 use crate::screen;
 use crate::worker::{self, DELAY_AFTER, LOOKS, SETTLE_DELAY};
 
+/// Without any progress: a busy machine may take long for all.
 const PATIENCE: Duration = Duration::from_secs(180);
 /// Between two looks at the statuses: often enough for the eye.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -84,11 +85,14 @@ async fn follow(
 ) -> anyhow::Result<(Outcomes, Duration)> {
     let mut outcomes = Outcomes::awaiting(cast.awaited());
     let waiting = [&cast.late[..], &cast.live, &cast.unknown].concat();
-    let (mut took, mut seen, mut late_deleted) = (None, 0, false);
+    let (mut took, mut seen, mut late_deleted, mut last) = (None, 0, false, begin);
     while outcomes.missing() > 0 {
-        if begin.elapsed() > PATIENCE {
+        if last.elapsed() > PATIENCE {
             outcomes.finish();
-            bail!("{} users have no final status after {PATIENCE:?}; see the worker's log", outcomes.missing());
+            bail!(
+                "{} users have no final status, and nothing came for {PATIENCE:?}; see the worker's log",
+                outcomes.missing()
+            );
         }
         tokio::time::sleep(PAUSE).await;
         if statuses.count() > seen {
@@ -97,6 +101,7 @@ async fn follow(
                 outcomes.take(status.clone());
             }
             seen = all.len();
+            last = Instant::now();
         }
         if !late_deleted && outcomes.has_deferred(&cast.late) {
             // Cassandra catches up: the next look finds them deleted.
