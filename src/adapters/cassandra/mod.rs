@@ -1,7 +1,7 @@
 //! Sunbird's Cassandra, read by id and by token: fills the role [`UserDirectory`]. Nothing is ever written.
 //!
-//! The statements are here; the settings they rest on in [`target`], first contact in [`contact`], and what a failure
-//! means in [`failure`]. Attempts, pauses and the breaker are the pipeline's.
+//! The statements are here; the settings they rest on in `target`, first contact in `contact`, and what a failure
+//! means in `failure`. Attempts, pauses and the breaker are the pipeline's.
 
 mod contact;
 mod failure;
@@ -70,9 +70,9 @@ impl CassandraDirectory {
         match prepared {
             Ok(prepared) => Ok(Read { session: session.get_session(), prepared }),
             // One submitted type must not stop the deletions: only the user table is worth a Hold.
-            Err(error) if !object_type.is_user() && error.disposition == Disposition::Hold => {
-                Err(no_such_type("the table in cassandra.tables for this object type is not there, or has no id"))
-            }
+            Err(error) if !object_type.is_user() && speaks_of_a_table(&error) => Err(no_such_type(
+                "the table in cassandra.tables for this object type is not there, has no id, or may not be read",
+            )),
             Err(error) => Err(error),
         }
     }
@@ -208,6 +208,11 @@ fn is_of_the_item(error: &Failure) -> bool {
         Disposition::Reject | Disposition::Retry(Blame::Call) => true,
         Disposition::Hold | Disposition::Retry(Blame::Server | Blame::Throttle(_)) => false,
     }
+}
+
+/// Among all that a person must mend.
+fn speaks_of_a_table(error: &Failure) -> bool {
+    matches!(&*error.reason.0, "invalid_statement" | "unauthorized")
 }
 
 fn no_such_type(what: &'static str) -> Failure {

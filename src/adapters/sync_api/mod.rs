@@ -1,6 +1,6 @@
 //! Sunbird's Sync API over HTTP: fills the role [`SearchIndex`].
 //!
-//! Here is how a call is made; what its answer means is in [`answer`] and [`failure`]. Block sizes, splitting, retries and the breaker
+//! Here is how a call is made; what its answer means is in `answer` and `failure`. Block sizes, splitting, retries and the breaker
 //! are the pipeline's.
 
 mod answer;
