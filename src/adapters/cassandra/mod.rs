@@ -7,7 +7,7 @@ mod contact;
 mod failure;
 mod target;
 #[cfg(test)]
-#[expect(clippy::disallowed_methods, clippy::too_many_lines, reason = "tests spawn, wait and read the clock at will")]
+#[expect(clippy::disallowed_methods, reason = "tests spawn, wait and read the clock at will")]
 mod tests;
 
 use std::future::Future;

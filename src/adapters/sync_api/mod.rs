@@ -7,7 +7,7 @@ mod answer;
 mod failure;
 mod retry_after;
 #[cfg(test)]
-#[expect(clippy::disallowed_methods, clippy::large_stack_arrays, reason = "a server of tests spawns at will")]
+#[expect(clippy::disallowed_methods, reason = "a server of tests spawns at will")]
 mod stub;
 #[cfg(test)]
 mod tests;

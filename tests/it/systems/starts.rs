@@ -64,7 +64,7 @@ async fn sixty_broken_records_in_a_row_hold_their_partition_only() {
 async fn until_held(worker: &Worker) {
     let held = local_stack::eventually("the partition is held", PATIENCE, async || {
         let held = worker.metric("user_purge_sync_partition_held", &["topic=\"delete\"", "partition=\"0\""]).await;
-        held.is_ok_and(|held| held == 1.0).then_some(())
+        held.is_ok_and(|held| held > 0.5).then_some(())
     });
     held.await.unwrap_or_else(|error| panic!("{error:?}\n{}", worker.log()));
 }
