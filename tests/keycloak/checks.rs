@@ -84,7 +84,8 @@ async fn a_server_without_tls_is_held_when_tls_is_asked_for() {
 
 #[tokio::test]
 async fn an_admin_api_that_refuses_is_held_and_one_that_is_gone_is_an_outage() {
-    let cases: [(fn(&mut KeycloakSettings), Disposition, &str); 4] = [
+    type Change = fn(&mut KeycloakSettings);
+    let cases: [(Change, Disposition, &str); 4] = [
         (|settings| settings.admin_api.client_secret = "wrong".into(), Disposition::Hold, "client_secret"),
         (|settings| settings.admin_api.client_id = "portal".to_owned(), Disposition::Hold, "client_id"),
         (|settings| settings.realm = "nowhere".to_owned(), Disposition::Hold, "keycloak.realm"),
