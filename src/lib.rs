@@ -4,7 +4,13 @@
 //! `adapters` (the world), `commands` (what a person runs).
 
 pub mod adapters;
+pub mod admin;
+pub mod cli;
+pub mod commands;
 pub mod domain;
+pub mod lifecycle;
+pub mod metrics;
 pub mod pipeline;
 pub mod ports;
 pub mod settings;
+pub mod telemetry;

@@ -1,1 +1,64 @@
-fn main() {}
+//! `user-purge-sync`: parses, loads, hands over to a command, and says how it ended.
+
+use std::io::{IsTerminal, Write, stderr, stdin, stdout};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Parser;
+use user_purge_sync::cli::{Cli, Command};
+use user_purge_sync::commands::{self, Exit, submit::Console};
+use user_purge_sync::settings::{self, Loaded, LogFormat};
+use user_purge_sync::telemetry;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(told) => return if told.print().is_ok() && !told.use_stderr() { Exit::Done } else { Exit::Usage }.into(),
+    };
+    match start(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("user-purge-sync: {error:#}");
+            Exit::of(&error).into()
+        }
+    }
+}
+
+fn start(cli: Cli) -> anyhow::Result<ExitCode> {
+    // Order: the form of the log is a setting, so what is wrong with the settings goes to standard error as it is.
+    let mut loaded = Loaded::load(cli.config.as_deref(), settings::environment())?;
+    if matches!(cli.command, Command::Run) {
+        loaded.settings.purge_mode()?;
+        telemetry::abort_on_panic();
+    } else {
+        loaded.settings.log.format = LogFormat::Text;
+    }
+    telemetry::init(&loaded.settings.log)?;
+    if matches!(cli.command, Command::Run | Command::Check(_)) {
+        loaded.settings.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
+    }
+    tokio::runtime::Runtime::new().context("no runtime")?.block_on(execute(cli.command, loaded))
+}
+
+async fn execute(command: Command, loaded: Loaded) -> anyhow::Result<ExitCode> {
+    let settings = loaded.settings.clone();
+    Ok(match command {
+        Command::Run => return commands::run::run(settings).await,
+        Command::Check(args) => {
+            commands::check::check(commands::world::probes(&settings, &args)?, &mut stdout()).await?.into()
+        }
+        Command::Config => {
+            stdout().write_all(commands::config::render(&loaded)?.as_bytes())?;
+            Exit::Done.into()
+        }
+        Command::Submit(mut args) => {
+            let old_pause = || settings::batch_job_rate(settings::environment(), settings.sync.block_size);
+            args.rate = args.rate.or_else(old_pause);
+            let interactive = stdin().is_terminal() && stderr().is_terminal();
+            let (mut input, mut output) = (stdin().lock(), stdout().lock());
+            let mut console = Console { input: &mut input, output: &mut output, interactive };
+            let connect = || commands::world::publisher(&settings);
+            commands::submit::submit(&settings, &args, &mut console, connect).await?.into()
+        }
+    })
+}

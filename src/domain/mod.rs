@@ -3,10 +3,13 @@
 //! Everything here is a value or a pure function: no async, no I/O, and no clock (time comes in as an argument).
 //! What waits, calls or retries belongs to `pipeline/`; what speaks a protocol belongs to `adapters/`.
 
+pub mod decode;
 pub mod event;
 pub mod ids;
+pub mod join;
 pub mod ledger;
 pub mod outcome;
 pub mod page;
 pub mod record;
+pub mod report;
 pub mod verdict;

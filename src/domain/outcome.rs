@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 /// How an item ended.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum Status {
     Success,
     Partial,
@@ -195,6 +195,36 @@ impl Access {
             Self::Ended => "ended",
             Self::UntilRestart => "until_restart",
             Self::Unchanged => "unchanged",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// Readers match on these words: a change here breaks them.
+    #[test]
+    fn statuses_are_called_as_the_design_calls_them() {
+        assert_eq!(Status::ALL.map(Status::name), ["SUCCESS", "PARTIAL", "FAILED", "SKIPPED", "DEFERRED"]);
+    }
+
+    #[test]
+    fn reasons_are_bounded_words_and_no_two_are_alike() {
+        let names = Reason::ALL.map(Reason::name);
+        assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), Reason::ALL.len());
+        for name in names {
+            assert!(name.chars().all(|letter| letter.is_ascii_lowercase() || letter == '_'), "{name}");
+        }
+    }
+
+    #[test]
+    fn an_ending_keeps_its_status_and_reason() {
+        let endings = [Ending::success, Ending::partial, Ending::failed, Ending::skipped, Ending::deferred];
+        for (make, status) in endings.into_iter().zip(Status::ALL) {
+            assert_eq!(make(Reason::Waiting), Ending { status, reason: Reason::Waiting });
         }
     }
 }

@@ -111,3 +111,135 @@ fn only_purge(kind: PurgeKind, row: Option<&UserRow>, guard: Guard) -> Decision 
 fn wait_or(look: u32, guard: Guard, last: Ending) -> Ending {
     if look < guard.looks { Ending::deferred(last.reason) } else { last }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    use super::*;
+    use crate::domain::outcome::Status;
+
+    const GUARD: Guard = Guard { purge_missing: false, looks: 6 };
+    /// Every status but 2, those that nobody has seen yet too.
+    const LIVE: [Option<i32>; 5] = [Some(0), Some(1), None, Some(3), Some(-2)];
+
+    fn row(status: Option<i32>) -> UserRow {
+        UserRow { status, ..UserRow::default() }
+    }
+
+    fn after(why: Why, look: u32) -> FollowUp {
+        FollowUp { why, look, of: "of".into() }
+    }
+
+    fn work(sync: bool, purge: Option<PurgeKind>) -> Decision {
+        Decision::Work { sync, purge }
+    }
+
+    #[test]
+    fn a_deleted_user_takes_both_branches() {
+        let deleted = row(Some(2));
+        for action in [Action::DeleteUser, Action::RetireLocalUser] {
+            assert_eq!(decide(action, None, Some(&deleted), GUARD), work(true, Some(PurgeKind::Full)));
+        }
+        assert_eq!(
+            decide(Action::DeleteUser, Some(&after(Why::Look, 6)), Some(&deleted), GUARD),
+            work(true, Some(PurgeKind::Full))
+        );
+    }
+
+    #[test]
+    fn a_user_who_is_not_deleted_yet_is_looked_at_again_up_to_the_last_look() {
+        let lives = LIVE.map(row);
+        let look = |look, row| decide(Action::DeleteUser, Some(&after(Why::Look, look)), row, GUARD);
+        let first = |row| decide(Action::DeleteUser, None, row, GUARD);
+        for live in &lives {
+            assert_eq!(first(Some(live)), Decision::End(Ending::deferred(Reason::NotDeleted)));
+            assert_eq!(look(5, Some(live)), Decision::End(Ending::deferred(Reason::NotDeleted)));
+            assert_eq!(look(6, Some(live)), Decision::End(Ending::skipped(Reason::NotDeleted)));
+        }
+        assert_eq!(first(None), Decision::End(Ending::deferred(Reason::NotFound)));
+        assert_eq!(look(5, None), Decision::End(Ending::deferred(Reason::NotFound)));
+        assert_eq!(look(6, None), Decision::End(Ending::failed(Reason::NotFound)));
+    }
+
+    #[test]
+    fn a_user_without_a_row_is_purged_only_where_the_guard_says_so() {
+        let purge = Guard { purge_missing: true, ..GUARD };
+        assert_eq!(decide(Action::DeleteUser, None, None, purge), work(false, Some(PurgeKind::Full)));
+        assert_eq!(
+            decide(Action::DeleteUser, Some(&after(Why::Sweep, 0)), None, purge),
+            work(false, Some(PurgeKind::Sweep))
+        );
+        for action in [Action::ResyncUser, Action::RetireLocalUser] {
+            assert_eq!(decide(action, None, None, purge), Decision::End(Ending::skipped(Reason::NotFound)));
+        }
+    }
+
+    #[test]
+    fn a_resync_needs_a_row_and_nothing_else() {
+        for status in LIVE.into_iter().chain([Some(2)]) {
+            assert_eq!(decide(Action::ResyncUser, None, Some(&row(status)), GUARD), work(true, None));
+        }
+        assert_eq!(decide(Action::ResyncUser, None, None, GUARD), Decision::End(Ending::skipped(Reason::NotFound)));
+    }
+
+    #[test]
+    fn a_live_user_is_retired_and_the_purge_decides_the_rest() {
+        for status in LIVE {
+            let decision = decide(Action::RetireLocalUser, None, Some(&row(status)), GUARD);
+            assert_eq!(decision, work(true, Some(PurgeKind::Retire)));
+        }
+    }
+
+    #[test]
+    fn a_follow_up_does_its_own_branch_only() {
+        let deleted = row(Some(2));
+        let decided = |action, why| decide(action, Some(&after(why, 0)), Some(&deleted), GUARD);
+        assert_eq!(decided(Action::DeleteUser, Why::Sync), work(true, None));
+        assert_eq!(decided(Action::DeleteUser, Why::Purge), work(false, Some(PurgeKind::Full)));
+        assert_eq!(decided(Action::DeleteUser, Why::Sweep), work(false, Some(PurgeKind::Sweep)));
+        assert_eq!(decided(Action::RetireLocalUser, Why::Purge), work(false, Some(PurgeKind::Full)));
+        let live = row(Some(1));
+        let retire = decide(Action::RetireLocalUser, Some(&after(Why::Purge, 0)), Some(&live), GUARD);
+        assert_eq!(retire, work(false, Some(PurgeKind::Retire)));
+    }
+
+    #[test]
+    fn a_user_restored_since_is_left_alone() {
+        for status in LIVE {
+            for why in [Why::Sweep, Why::Purge] {
+                let decision = decide(Action::DeleteUser, Some(&after(why, 0)), Some(&row(status)), GUARD);
+                assert_eq!(decision, Decision::End(Ending::skipped(Reason::Restored)), "{why:?} {status:?}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn never_purge_a_live_user(
+            action in select(Action::ALL.to_vec()),
+            follow_up in select([None].into_iter().chain(Why::ALL.map(Some)).collect::<Vec<_>>()),
+            look in 0..9_u32,
+            found in any::<Option<Option<i8>>>(),
+            purge_missing: bool,
+        ) {
+            let row = found.map(|status| row(status.map(i32::from)));
+            let follow_up = follow_up.map(|why| after(why, look));
+            let decision = decide(action, follow_up.as_ref(), row.as_ref(), Guard { purge_missing, ..GUARD });
+            if let Decision::Work { purge: Some(PurgeKind::Full | PurgeKind::Sweep), .. } = decision {
+                prop_assert!(row.as_ref().map_or(purge_missing, |row| row.status == Some(2)));
+            }
+            if let Decision::Work { purge: Some(PurgeKind::Retire), .. } = decision {
+                prop_assert!(row.is_some());
+                prop_assert_eq!(action, Action::RetireLocalUser);
+            }
+            if let Decision::End(ending) = decision {
+                prop_assert!(matches!(ending.status, Status::Deferred | Status::Skipped | Status::Failed));
+                prop_assert!(ending.status != Status::Deferred || look_of(follow_up.as_ref()) < GUARD.looks);
+            } else {
+                prop_assert_ne!(decision, work(false, None));
+            }
+        }
+    }
+}

@@ -194,6 +194,7 @@ async fn connect(settings: &KeycloakSettings) -> Result<(Client, AbortOnDropHand
 }
 
 /// The task lives exactly as long as its connection; its error reaches every call as "closed".
+#[expect(clippy::disallowed_methods, reason = "aborted with its connection, so it outlives nothing")]
 fn drive(
     connection: impl Future<Output = Result<(), tokio_postgres::Error>> + Send + 'static,
 ) -> AbortOnDropHandle<()> {

@@ -1,0 +1,85 @@
+//! Records as Sunbird's deletion API publishes them, and those of the request topic.
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// A record to publish.
+#[derive(Clone, Debug)]
+pub struct Record {
+    pub key: Option<String>,
+    pub payload: Vec<u8>,
+    /// `None`: by key, or anywhere.
+    pub partition: Option<i32>,
+}
+
+impl Record {
+    #[must_use]
+    pub fn on(mut self, partition: i32) -> Self {
+        self.partition = Some(partition);
+        self
+    }
+
+    /// Anything, as it is.
+    #[must_use]
+    pub fn raw(payload: impl Into<Vec<u8>>) -> Self {
+        Self { key: None, payload: payload.into(), partition: None }
+    }
+
+    fn json(key: Option<String>, value: &Value) -> Self {
+        Self { key, payload: value.to_string().into_bytes(), partition: None }
+    }
+}
+
+/// A name that must be found nowhere: `no_personal_data_leaves`.
+pub const USER_NAME: &str = "jane_7hq2_never_told";
+
+/// What the deletion API publishes: without a key, with the name in clear.
+#[must_use]
+pub fn deletion(id: &str) -> Record {
+    deletion_with_managed(id, &[])
+}
+
+/// The same, of a user who manages others.
+#[must_use]
+pub fn deletion_with_managed(id: &str, managed: &[String]) -> Record {
+    let edata = json!({
+        "action": "delete-user",
+        "iteration": 1,
+        "userId": id,
+        "userName": USER_NAME,
+        "organisationId": "01309282781705830427",
+        "suggested_users": [{"role": "content_creator", "users": ["874ed8a5-782e-4f6c-8f36-e0288455901e"]}],
+        "managed_users": managed,
+    });
+    Record::json(None, &envelope(id, &edata))
+}
+
+/// A request for one user: `delete-user`, `resync-user`, `retire-local-user`.
+#[must_use]
+pub fn request(action: &str, id: &str) -> Record {
+    Record::json(Some(id.to_owned()), &envelope(id, &json!({"action": action, "iteration": 1, "userId": id})))
+}
+
+/// A request for many users.
+#[must_use]
+pub fn request_all(action: &str, ids: &[String]) -> Record {
+    let key = ids.first().cloned();
+    let object = key.clone().unwrap_or_default();
+    Record::json(key, &envelope(&object, &json!({"action": action, "iteration": 1, "userIds": ids})))
+}
+
+fn envelope(id: &str, edata: &Value) -> Value {
+    let ets = std::time::UNIX_EPOCH.elapsed().map_or(0, |age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
+    json!({
+        "eid": "BE_JOB_REQUEST",
+        "ets": ets,
+        "mid": format!("LP.{ets}.{}", Uuid::new_v4()),
+        "actor": {"id": "Sunbird LMS Flink Job", "type": "System"},
+        "context": {
+            "pdata": {"id": "org.sunbird.platform", "ver": "1.0"},
+            "cdata": {"id": Uuid::new_v4().simple().to_string(), "type": "Request"},
+        },
+        "object": {"id": id, "type": "user"},
+        "edata": edata,
+    })
+}

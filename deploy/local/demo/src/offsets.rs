@@ -1,0 +1,73 @@
+//! How far the worker's group has committed, and how far the logs go.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+
+use crate::{Topics, eventually};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Committed offset and log end of one partition; 0 when nothing was committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    pub committed: i64,
+    pub end: i64,
+}
+
+impl Topics {
+    /// Of each partition of `topics`, by topic (without the environment's name) and number.
+    ///
+    /// # Errors
+    /// When Kafka does not answer.
+    pub async fn progress(&self, topics: &[&str]) -> anyhow::Result<BTreeMap<(String, i32), Progress>> {
+        let names: Vec<_> = topics.iter().map(|topic| ((*topic).to_owned(), self.name(topic))).collect();
+        let (brokers, group) = (self.brokers.clone(), self.group());
+        tokio::task::spawn_blocking(move || progress(&brokers, &group, &names)).await?
+    }
+
+    /// Waits until everything in `topics` is committed.
+    ///
+    /// # Errors
+    /// After `patience`, with what is left.
+    pub async fn until_committed(&self, topics: &[&str], patience: Duration) -> anyhow::Result<()> {
+        let mut last = None;
+        let done = eventually("committed = log end", patience, async || {
+            let progress = self.progress(topics).await.ok()?;
+            let is_done = progress.values().all(|place| place.committed == place.end);
+            last = Some(progress);
+            is_done.then_some(())
+        });
+        done.await.with_context(|| format!("{last:?}"))
+    }
+}
+
+fn progress(
+    brokers: &str,
+    group: &str,
+    topics: &[(String, String)],
+) -> anyhow::Result<BTreeMap<(String, i32), Progress>> {
+    let consumer: BaseConsumer =
+        ClientConfig::new().set("bootstrap.servers", brokers).set("group.id", group).create()?;
+    let mut places = BTreeMap::new();
+    for (topic, name) in topics {
+        let metadata = consumer.fetch_metadata(Some(name), PATIENCE)?;
+        let partitions = metadata.topics().first().context("the topic that was asked for")?.partitions();
+        let mut list = TopicPartitionList::new();
+        for partition in partitions {
+            list.add_partition(name, partition.id());
+        }
+        for element in consumer.committed_offsets(list, PATIENCE)?.elements() {
+            let committed = match element.offset() {
+                Offset::Offset(offset) => offset,
+                _ => 0,
+            };
+            let (_, end) = consumer.fetch_watermarks(name, element.partition(), PATIENCE)?;
+            places.insert((topic.clone(), element.partition()), Progress { committed, end });
+        }
+    }
+    Ok(places)
+}

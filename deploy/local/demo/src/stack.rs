@@ -1,0 +1,124 @@
+//! Where the services of the stack are.
+
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The addresses of a stack that is up.
+#[derive(Clone, Debug)]
+pub struct Stack {
+    pub kafka: String,
+    pub cassandra: String,
+    pub postgres: Postgres,
+    pub keycloak: Keycloak,
+}
+
+#[derive(Clone, Debug)]
+pub struct Postgres {
+    pub host: String,
+    pub port: u16,
+    pub database: String,
+    /// The role with only the rights that the purge needs.
+    pub user: String,
+    pub password: String,
+    pub admin_user: String,
+}
+
+#[derive(Clone, Debug)]
+pub struct Keycloak {
+    /// With `/auth`.
+    pub url: String,
+    pub admin_user: String,
+    pub admin_password: String,
+    pub realm: String,
+    pub provider_id: String,
+    pub client_id: String,
+    pub client_secret: String,
+}
+
+impl Stack {
+    /// Asks `deploy/local/stack env`; `STACK` and its other variables pass through.
+    ///
+    /// # Errors
+    /// When the stack cannot be asked, or one of its services does not answer.
+    pub fn load() -> anyhow::Result<Self> {
+        let program = repository().join("deploy/local/stack");
+        let output = Command::new(&program).arg("env").output();
+        let output = output.with_context(|| format!("{} cannot be run", program.display()))?;
+        if !output.status.success() {
+            bail!("{} env: {}", program.display(), String::from_utf8_lossy(&output.stderr).trim());
+        }
+        let stack = Self::parse(&String::from_utf8(output.stdout)?)?;
+        stack.require_up()?;
+        Ok(stack)
+    }
+
+    fn parse(text: &str) -> anyhow::Result<Self> {
+        let values: BTreeMap<&str, &str> = text.lines().filter_map(|line| line.split_once('=')).collect();
+        let value = |key: &str| {
+            let found = values.get(key).map(|value| (*value).to_owned());
+            found.with_context(|| format!("`deploy/local/stack env` tells no {key}"))
+        };
+        Ok(Self {
+            kafka: value("KAFKA_BROKERS")?,
+            cassandra: format!("{}:{}", value("CASSANDRA_HOST")?, value("CASSANDRA_PORT")?),
+            postgres: Postgres {
+                host: value("POSTGRES_HOST")?,
+                port: value("POSTGRES_PORT")?.parse().context("POSTGRES_PORT")?,
+                database: value("POSTGRES_DB")?,
+                user: value("POSTGRES_USER")?,
+                password: value("POSTGRES_PASSWORD")?,
+                admin_user: value("POSTGRES_ADMIN_USER")?,
+            },
+            keycloak: Keycloak {
+                url: value("KEYCLOAK_URL")?,
+                admin_user: value("KEYCLOAK_ADMIN_USER")?,
+                admin_password: value("KEYCLOAK_ADMIN_PASSWORD")?,
+                realm: value("KEYCLOAK_REALM")?,
+                provider_id: value("KEYCLOAK_PROVIDER_ID")?,
+                client_id: value("KEYCLOAK_CLIENT_ID")?,
+                client_secret: value("KEYCLOAK_CLIENT_SECRET")?,
+            },
+        })
+    }
+
+    fn require_up(&self) -> anyhow::Result<()> {
+        let postgres = format!("{}:{}", self.postgres.host, self.postgres.port);
+        let keycloak = self.keycloak.url.trim_start_matches("http://").split('/').next().unwrap_or_default();
+        let services =
+            [("kafka", &*self.kafka), ("cassandra", &self.cassandra), ("postgres", &postgres), ("keycloak", keycloak)];
+        for (name, address) in services {
+            let socket: SocketAddr =
+                address.to_socket_addrs()?.next().with_context(|| format!("{address} is no address"))?;
+            TcpStream::connect_timeout(&socket, PATIENCE)
+                .with_context(|| format!("{name} does not answer at {address}: `deploy/local/stack up`"))?;
+        }
+        Ok(())
+    }
+
+    /// The id that Keycloak gives a user of the federation.
+    #[must_use]
+    pub fn federated_id(&self, id: &str) -> String {
+        format!("f:{}:{id}", self.keycloak.provider_id)
+    }
+}
+
+/// The root of the working tree.
+pub(crate) fn repository() -> &'static Path {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.ancestors().nth(3).expect("this package lies three folders below the root")
+}
+
+/// `target/debug` or `target/release`: where the running program was built.
+pub(crate) fn programs() -> anyhow::Result<PathBuf> {
+    let this = std::env::current_exe()?;
+    let folder = this.parent().context("a program lies in a folder")?;
+    let folder = if folder.ends_with("deps") { folder.parent().context("deps lies in a folder")? } else { folder };
+    Ok(folder.to_owned())
+}

@@ -1,0 +1,272 @@
+//! Where records go: one idempotent producer, pipelined; a record counts when all replicas have it.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::{BoxFuture, join_all};
+use rdkafka::ClientConfig;
+use rdkafka::error::KafkaError;
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::future_producer::DeliveryFuture;
+use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
+use rdkafka::types::RDKafkaErrorCode;
+
+use super::client::{PropertyRefused, Quiet, producer_config};
+use super::locked;
+use super::topics::Topics;
+use crate::domain::record::OutputRecord;
+use crate::ports::{Blame, Disposition, Failure, Publisher};
+use crate::settings::KafkaSettings;
+
+/// How soon a full queue is looked at again: it holds 100,000 records and empties at twice that a second (8.10).
+const QUEUE_PAUSE: Duration = Duration::from_millis(1);
+
+/// Why there is no producer.
+#[derive(Debug, thiserror::Error)]
+pub enum ProducerError {
+    #[error(transparent)]
+    Property(#[from] PropertyRefused),
+    #[error("kafka producer cannot be made")]
+    Client(#[source] KafkaError),
+}
+
+/// Writes to the topics of [`crate::domain::record::OutputTopic`], among which the topic of deletions is not.
+pub struct KafkaPublisher {
+    topics: Arc<Topics>,
+    config: ClientConfig,
+    producer: Mutex<FutureProducer<Quiet>>,
+}
+
+impl KafkaPublisher {
+    /// Kafka need not answer yet.
+    pub fn try_new(settings: &KafkaSettings, topics: Arc<Topics>) -> Result<Self, ProducerError> {
+        let config = producer_config(settings)?;
+        let producer = Mutex::new(config.create_with_context(Quiet).map_err(ProducerError::Client)?);
+        Ok(Self { topics, config, producer })
+    }
+
+    /// The producer, or a new one in place of one that has failed for good.
+    fn producer(&self) -> Result<FutureProducer<Quiet>, Failure> {
+        let mut producer = locked(&self.producer);
+        if let Some((code, _)) = producer.client().fatal_error() {
+            tracing::warn!(error = %code, "kafka producer has failed for good, making another");
+            *producer = self.config.create_with_context(Quiet).map_err(failure)?;
+        }
+        Ok(producer.clone())
+    }
+
+    /// Queues a record; what becomes of it is the future's to say. Waits while the queue is full.
+    async fn enqueue(
+        &self,
+        producer: &FutureProducer<Quiet>,
+        record: &OutputRecord,
+    ) -> Result<DeliveryFuture, Failure> {
+        let mut headers = OwnedHeaders::new_with_capacity(record.headers.len());
+        for (key, value) in &record.headers {
+            headers = headers.insert(Header { key, value: Some(value) });
+        }
+        let mut queued = FutureRecord {
+            topic: self.topics.name(record.topic),
+            partition: None,
+            payload: Some(record.payload.as_slice()),
+            key: record.key.as_deref(),
+            timestamp: None,
+            headers: Some(headers),
+        };
+        loop {
+            match producer.send_result(queued) {
+                Ok(delivery) => return Ok(delivery),
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), refused)) => {
+                    queued = refused;
+                    tokio::time::sleep(QUEUE_PAUSE).await;
+                }
+                Err((error, _)) => return Err(failure(error)),
+            }
+        }
+    }
+
+    async fn publish_all(&self, records: Vec<OutputRecord>) -> Result<(), Failure> {
+        let producer = self.producer()?;
+        let mut failures = Vec::new();
+        let mut deliveries = Vec::with_capacity(records.len());
+        for record in &records {
+            match self.enqueue(&producer, record).await {
+                Ok(delivery) => deliveries.push(delivery),
+                Err(failure) => failures.push(failure),
+            }
+        }
+        failures.extend(join_all(deliveries).await.into_iter().filter_map(|delivery| match delivery {
+            Ok(Ok(_)) => None,
+            Ok(Err((error, _))) => Some(failure(error)),
+            Err(_) => Some(failure(KafkaError::Canceled)),
+        }));
+        failures.into_iter().max_by_key(|failure| weight(failure.disposition)).map_or(Ok(()), Err)
+    }
+}
+
+impl Publisher for KafkaPublisher {
+    /// Of several failures the heaviest is told: `Reject` only when all other records are acknowledged. After a failure
+    /// some records may have been written; a repeat is recognised by its id.
+    fn publish(&self, records: Vec<OutputRecord>) -> BoxFuture<'_, Result<(), Failure>> {
+        self.publish_all(records).boxed()
+    }
+}
+
+fn weight(disposition: Disposition) -> u8 {
+    match disposition {
+        Disposition::Reject => 0,
+        Disposition::Retry(_) => 1,
+        Disposition::Hold => 2,
+    }
+}
+
+/// What a failure of the producer asks for.
+///
+/// | error | disposition | reason |
+/// | --- | --- | --- |
+/// | unknown topic, unknown topic or partition, unknown partition | Hold | `kafka_unknown_topic` |
+/// | topic, cluster or transactional id not authorized | Hold | `kafka_unauthorized` |
+/// | authentication, SASL, TLS | Hold | `kafka_authentication` |
+/// | fatal, fenced | Hold | `kafka_fatal` (another producer is made for the next call) |
+/// | message too large | Reject | `kafka_too_large` |
+/// | message timed out, request timed out | Retry, server | `kafka_timeout` |
+/// | transport, all brokers down, resolve, network, destroyed, purged, canceled | Retry, server | `kafka_unreachable` |
+/// | no leader, not the leader, too few replicas, storage, throttled, queue full, epoch and sequence of the producer | Retry, server | `kafka_unavailable` |
+/// | whatever nobody has named | Hold | `kafka_unexpected` |
+pub fn failure(error: KafkaError) -> Failure {
+    use RDKafkaErrorCode as Code;
+    let passing = Disposition::Retry(Blame::Server);
+    let code = match &error {
+        KafkaError::Canceled => Some(Code::PurgeQueue),
+        other => other.rdkafka_error_code(),
+    };
+    let (disposition, reason) = match code {
+        Some(Code::UnknownTopic | Code::UnknownTopicOrPartition | Code::UnknownPartition) => {
+            (Disposition::Hold, "kafka_unknown_topic")
+        }
+        Some(
+            Code::TopicAuthorizationFailed
+            | Code::ClusterAuthorizationFailed
+            | Code::TransactionalIdAuthorizationFailed,
+        ) => (Disposition::Hold, "kafka_unauthorized"),
+        Some(Code::Authentication | Code::SaslAuthenticationFailed | Code::SSL) => {
+            (Disposition::Hold, "kafka_authentication")
+        }
+        Some(Code::Fatal | Code::Fenced | Code::ProducerFenced) => (Disposition::Hold, "kafka_fatal"),
+        Some(Code::MessageSizeTooLarge) => (Disposition::Reject, "kafka_too_large"),
+        Some(Code::MessageTimedOut | Code::RequestTimedOut | Code::OperationTimedOut | Code::TimedOutQueue) => {
+            (passing, "kafka_timeout")
+        }
+        Some(
+            Code::BrokerTransportFailure
+            | Code::AllBrokersDown
+            | Code::Resolve
+            | Code::NetworkException
+            | Code::BrokerDestroy
+            | Code::PurgeQueue
+            | Code::PurgeInflight,
+        ) => (passing, "kafka_unreachable"),
+        Some(
+            Code::LeaderNotAvailable
+            | Code::NotLeaderForPartition
+            | Code::BrokerNotAvailable
+            | Code::NotEnoughReplicas
+            | Code::NotEnoughReplicasAfterAppend
+            | Code::ISRInsufficient
+            | Code::KafkaStorageError
+            | Code::ThrottlingQuotaExceeded
+            | Code::QueueFull
+            | Code::FencedLeaderEpoch
+            | Code::UnknownLeaderEpoch
+            | Code::OutOfOrderSequenceNumber
+            | Code::UnknownProducerId
+            | Code::InvalidProducerEpoch,
+        ) => (passing, "kafka_unavailable"),
+        _ => (Disposition::Hold, "kafka_unexpected"),
+    };
+    Failure::new(disposition, reason).because(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[expect(clippy::too_many_lines, reason = "one table")]
+    fn every_failure_has_its_disposition() {
+        use RDKafkaErrorCode as Code;
+        let passing = Disposition::Retry(Blame::Server);
+        let table: &[(&[Code], Disposition, &str)] = &[
+            (
+                &[Code::UnknownTopic, Code::UnknownTopicOrPartition, Code::UnknownPartition],
+                Disposition::Hold,
+                "kafka_unknown_topic",
+            ),
+            (
+                &[
+                    Code::TopicAuthorizationFailed,
+                    Code::ClusterAuthorizationFailed,
+                    Code::TransactionalIdAuthorizationFailed,
+                ],
+                Disposition::Hold,
+                "kafka_unauthorized",
+            ),
+            (
+                &[Code::Authentication, Code::SaslAuthenticationFailed, Code::SSL],
+                Disposition::Hold,
+                "kafka_authentication",
+            ),
+            (&[Code::Fatal, Code::Fenced, Code::ProducerFenced], Disposition::Hold, "kafka_fatal"),
+            (&[Code::MessageSizeTooLarge], Disposition::Reject, "kafka_too_large"),
+            (&[Code::MessageTimedOut, Code::RequestTimedOut, Code::OperationTimedOut], passing, "kafka_timeout"),
+            (
+                &[
+                    Code::BrokerTransportFailure,
+                    Code::AllBrokersDown,
+                    Code::Resolve,
+                    Code::NetworkException,
+                    Code::PurgeQueue,
+                    Code::PurgeInflight,
+                ],
+                passing,
+                "kafka_unreachable",
+            ),
+            (
+                &[
+                    Code::LeaderNotAvailable,
+                    Code::NotLeaderForPartition,
+                    Code::NotEnoughReplicas,
+                    Code::NotEnoughReplicasAfterAppend,
+                    Code::KafkaStorageError,
+                    Code::ThrottlingQuotaExceeded,
+                    Code::QueueFull,
+                    Code::UnknownProducerId,
+                    Code::OutOfOrderSequenceNumber,
+                    Code::InvalidProducerEpoch,
+                ],
+                passing,
+                "kafka_unavailable",
+            ),
+            (
+                &[Code::PolicyViolation, Code::InvalidRecord, Code::InvalidTopic, Code::MessageBatchTooLarge],
+                Disposition::Hold,
+                "kafka_unexpected",
+            ),
+        ];
+        for (codes, disposition, reason) in table {
+            for code in *codes {
+                let failure = failure(KafkaError::MessageProduction(*code));
+                assert_eq!((failure.disposition, failure.reason.0.as_ref()), (*disposition, *reason), "{code}");
+                assert!(failure.source.is_some());
+            }
+        }
+        assert_eq!(failure(KafkaError::Canceled).disposition, passing);
+    }
+
+    #[test]
+    fn the_heaviest_failure_is_told() {
+        assert!(weight(Disposition::Hold) > weight(Disposition::Retry(Blame::Server)));
+        assert!(weight(Disposition::Retry(Blame::Call)) > weight(Disposition::Reject));
+    }
+}

@@ -1,0 +1,131 @@
+//! `check`: a line for each dependency, what is wrong with it and which key to change.
+
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use futures::future::{BoxFuture, join_all};
+
+use super::Exit;
+use crate::ports::{Disposition, Failure};
+
+/// Longer than any driver takes to say itself what is wrong.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// One question to one dependency.
+pub struct Probe {
+    /// What is asked about, such as `keycloak database`.
+    pub name: String,
+    /// The keys that decide the answer, such as `keycloak.host, keycloak.port`.
+    pub keys: &'static str,
+    pub ask: BoxFuture<'static, Result<(), Failure>>,
+}
+
+/// Asks all at once and tells in order: `ok`, or what is wrong.
+///
+/// [`Exit::Held`] when a person must mend something, even if another dependency does not answer.
+///
+/// # Errors
+/// When `output` cannot be written.
+pub async fn check(probes: Vec<Probe>, output: &mut (dyn Write + Send)) -> std::io::Result<Exit> {
+    let width = probes.iter().map(|probe| probe.name.len()).max().unwrap_or_default();
+    let answers = join_all(probes.into_iter().map(|Probe { name, keys, ask }| async move {
+        let asked = Instant::now();
+        let answer = tokio::time::timeout(PATIENCE, ask).await;
+        (name, keys, answer, asked.elapsed())
+    }))
+    .await;
+    let mut exit = Exit::Done;
+    for (name, keys, answer, took) in answers {
+        let (wrong, told) = match answer {
+            Ok(Ok(())) => (Exit::Done, format!("ok    {name:width$}  {} ms", took.as_millis())),
+            Ok(Err(failure)) => {
+                (exit_of(&failure), format!("WRONG {name:width$}  {}; see {keys}", whole_story(&failure)))
+            }
+            Err(_) => (
+                Exit::Unreachable,
+                format!("WRONG {name:width$}  no answer within {} s; see {keys}", PATIENCE.as_secs()),
+            ),
+        };
+        writeln!(output, "{told}")?;
+        exit = worse(exit, wrong);
+    }
+    Ok(exit)
+}
+
+fn exit_of(failure: &Failure) -> Exit {
+    match failure.disposition {
+        Disposition::Retry(_) => Exit::Unreachable,
+        Disposition::Reject | Disposition::Hold => Exit::Held,
+    }
+}
+
+fn worse(one: Exit, other: Exit) -> Exit {
+    let rank = |exit| match exit {
+        Exit::Done => 0,
+        Exit::Unreachable => 1,
+        Exit::Usage | Exit::Held => 2,
+    };
+    if rank(other) > rank(one) { other } else { one }
+}
+
+/// The bounded word and what lies beneath it, without what the level above has said already.
+fn whole_story(failure: &Failure) -> String {
+    let mut story = failure.reason.to_string();
+    let mut next: Option<&dyn std::error::Error> = std::error::Error::source(failure);
+    while let Some(error) = next {
+        let told = error.to_string();
+        if !story.contains(&told) {
+            story = format!("{story}: {told}");
+        }
+        next = error.source();
+    }
+    story
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::Blame;
+
+    fn probe(name: &str, ask: impl Future<Output = Result<(), Failure>> + Send + 'static) -> Probe {
+        Probe { name: name.to_owned(), keys: "some.key", ask: Box::pin(ask) }
+    }
+
+    fn unreachable() -> Failure {
+        let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+        Failure::new(Disposition::Retry(Blame::Server), "unreachable").because(refused)
+    }
+
+    async fn told(probes: Vec<Probe>) -> (Exit, String) {
+        let mut output = Vec::new();
+        let exit = check(probes, &mut output).await.unwrap();
+        (exit, String::from_utf8(output).unwrap())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_dependency_has_its_line_and_the_worst_decides() {
+        let good = || probe("kafka", async { Ok(()) });
+        let down = || probe("cassandra", async { Err(unreachable()) });
+        let wrong = || probe("keycloak database", async { Err(Failure::new(Disposition::Hold, "realm_missing")) });
+
+        let (exit, text) = told(vec![good(), wrong(), down()]).await;
+        assert_eq!(exit, Exit::Held);
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[0].starts_with("ok    kafka              "), "{text}");
+        assert_eq!(lines[1], "WRONG keycloak database  realm_missing; see some.key");
+        assert_eq!(lines[2], "WRONG cassandra          unreachable: connection refused; see some.key");
+
+        assert_eq!(told(vec![down(), good()]).await.0, Exit::Unreachable);
+        assert_eq!(told(vec![good()]).await.0, Exit::Done);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_is_told_and_does_not_hold_up_the_others() {
+        let silent = || probe("silent", std::future::pending());
+        let begun = tokio::time::Instant::now();
+        let (exit, text) = told(vec![silent(), silent(), probe("kafka", async { Ok(()) })]).await;
+        assert_eq!((exit, begun.elapsed()), (Exit::Unreachable, PATIENCE));
+        assert!(text.contains("WRONG silent  no answer within 15 s; see some.key"), "{text}");
+        assert!(text.contains("ok    kafka "), "{text}");
+    }
+}

@@ -1,0 +1,263 @@
+//! Ids from a csv file, one a line, as people's files are: with blank lines, spaces, quotes, CRLF, a BOM, repeats and
+//! a header that nobody meant to be a user.
+//!
+//! Every line is accounted for: it is an id, a repeat, blank, the header, or named as invalid.
+
+use std::collections::{HashSet, VecDeque};
+use std::io::{self, BufRead, Read};
+
+use crate::domain::ids::UserId;
+
+/// What a column of ids is called, in lower case and without separators.
+const HEADERS: [&str; 9] = ["userid", "userids", "objectid", "identifier", "id", "ids", "uuid", "user", "users"];
+/// No line with an id is longer; a file without line ends must not fill the memory.
+const MAX_LINE: u64 = 64 * 1024;
+/// Invalid lines that are remembered; all are counted.
+const MAX_NAMED: usize = 20;
+
+/// A file, read.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct IdFile {
+    /// In the file's order, without repeats.
+    pub ids: Vec<UserId>,
+    pub lines: u64,
+    pub blank: u64,
+    pub repeats: u64,
+    pub header: bool,
+    pub invalid: u64,
+    /// The first invalid lines: number, counted from 1, and what is wrong. Never the line itself.
+    pub named: Vec<(u64, String)>,
+}
+
+/// Reads to the end.
+///
+/// # Errors
+/// When the input cannot be read, or is no text in UTF-8 with lines.
+pub(super) fn read(mut input: impl BufRead) -> io::Result<IdFile> {
+    let mut reading = Reading::default();
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        if input.by_ref().take(MAX_LINE).read_until(b'\n', &mut line)? == 0 {
+            return Ok(reading.file);
+        }
+        if line.len() as u64 == MAX_LINE && !line.ends_with(b"\n") {
+            let place = reading.file.lines + 1;
+            return Err(invalid_data(&format!("line {place} is longer than 64 KiB: is this a list of ids?")));
+        }
+        reading.line(&line)?;
+    }
+}
+
+/// Ids that were typed one by one: no header, no columns; a "line" is an argument.
+pub(super) fn of_arguments(arguments: &[String]) -> IdFile {
+    let mut reading = Reading::default();
+    for argument in arguments {
+        reading.file.lines += 1;
+        reading.id(argument);
+    }
+    reading.file
+}
+
+#[derive(Default)]
+struct Reading {
+    file: IdFile,
+    seen: HashSet<UserId>,
+    column: Column,
+    splitter: Splitter,
+}
+
+/// Where in a line the id stands.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Column {
+    /// No line with anything in it so far.
+    #[default]
+    Unknown,
+    /// The only one: there is no header.
+    Only,
+    Named(usize),
+}
+
+impl Reading {
+    fn line(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.lines += 1;
+        let bytes = match self.file.lines {
+            1 if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) => {
+                return Err(invalid_data("is in UTF-16; save it as UTF-8"));
+            }
+            1 => bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes),
+            _ => bytes,
+        };
+        let Ok(text) = std::str::from_utf8(bytes) else {
+            self.refuse("is not UTF-8");
+            return Ok(());
+        };
+        let text = text.trim();
+        if text.is_empty() {
+            self.file.blank += 1;
+        } else if let Some(cells) = self.splitter.split(text)? {
+            self.cells(&cells);
+        } else {
+            self.refuse("has a quote that is not closed");
+        }
+        Ok(())
+    }
+
+    fn cells(&mut self, cells: &csv::StringRecord) {
+        if self.column == Column::Unknown {
+            if let Some(column) = header(cells) {
+                self.column = Column::Named(column);
+                self.file.header = true;
+                return;
+            }
+            self.column = Column::Only;
+        }
+        let found = match self.column {
+            Column::Named(column) => cells.get(column).ok_or("is shorter than the header"),
+            Column::Only | Column::Unknown if cells.iter().skip(1).any(|cell| !cell.trim().is_empty()) => {
+                Err("has more than one column, and no header says which holds the ids (userId)")
+            }
+            Column::Only | Column::Unknown => Ok(cells.get(0).unwrap_or_default()),
+        };
+        match found {
+            Ok(text) => self.id(text),
+            Err(problem) => self.refuse(problem),
+        }
+    }
+
+    fn id(&mut self, text: &str) {
+        match parse(text) {
+            Ok(id) if self.seen.insert(id.clone()) => self.file.ids.push(id),
+            Ok(_) => self.file.repeats += 1,
+            Err(problem) => self.refuse(&problem),
+        }
+    }
+
+    fn refuse(&mut self, problem: &str) {
+        self.file.invalid += 1;
+        if self.file.named.len() < MAX_NAMED {
+            self.file.named.push((self.file.lines, problem.to_owned()));
+        }
+    }
+}
+
+/// Spaces around an id are a slip of whoever wrote the list; inside, two ids share a line.
+pub(super) fn parse(text: &str) -> Result<UserId, String> {
+    let text = text.trim();
+    if text.contains([' ', '\t', ';']) {
+        return Err("holds a space, a tab or a semicolon: one id a line".to_owned());
+    }
+    UserId::parse(text).map_err(|error| error.to_string())
+}
+
+/// Splits one line at a time; made once, since making it costs more than a line.
+struct Splitter(csv::Reader<VecDeque<u8>>);
+
+impl Default for Splitter {
+    fn default() -> Self {
+        let mut builder = csv::ReaderBuilder::new();
+        Self(builder.has_headers(false).flexible(true).from_reader(VecDeque::new()))
+    }
+}
+
+impl Splitter {
+    /// The line's cells; `None` when it ends inside quotes.
+    fn split(&mut self, line: &str) -> io::Result<Option<csv::StringRecord>> {
+        self.0.get_mut().extend(line.bytes().chain([b'\n']));
+        let mut cells = csv::StringRecord::new();
+        self.0.read_record(&mut cells)?;
+        if cells.iter().next_back().is_some_and(|cell| cell.ends_with('\n')) {
+            // The end of the line is part of a cell, so the quotes are open; and the reader has met its end.
+            *self = Self::default();
+            return Ok(None);
+        }
+        Ok(Some(cells))
+    }
+}
+
+fn header(cells: &csv::StringRecord) -> Option<usize> {
+    let names: Vec<String> = cells.iter().map(|cell| cell.trim().to_lowercase().replace([' ', '_', '-'], "")).collect();
+    HEADERS.iter().find_map(|header| names.iter().position(|name| name == header))
+}
+
+fn invalid_data(problem: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, problem)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids(file: &IdFile) -> Vec<&str> {
+        file.ids.iter().map(UserId::as_str).collect()
+    }
+
+    #[test]
+    fn a_file_as_people_make_it_loses_nothing() {
+        let text = "\u{feff}userId\r\n a-1 \r\n\r\n\"a-2\"\r\na-1\r\n   \r\no'brien:x%\r\na-3,\r\na-4";
+        let file = read(text.as_bytes()).unwrap();
+        assert_eq!(ids(&file), ["a-1", "a-2", "o'brien:x%", "a-3", "a-4"]);
+        assert_eq!((file.lines, file.blank, file.repeats, file.header, file.invalid), (9, 2, 1, true, 0));
+        assert_eq!(file.lines, file.ids.len() as u64 + file.blank + file.repeats + u64::from(file.header));
+    }
+
+    #[test]
+    fn invalid_lines_are_named_by_their_number() {
+        let long = "x".repeat(256);
+        let text = format!("a-1\n\na b\n{long}\n\"a-2\nb,c\na;b\na\u{0}b\n");
+        let mut bytes = text.into_bytes();
+        bytes.extend_from_slice(b"\xff\xfe\n\"\"\n");
+        let file = read(bytes.as_slice()).unwrap();
+        assert_eq!(ids(&file), ["a-1"]);
+        let numbers: Vec<u64> = file.named.iter().map(|(line, _)| *line).collect();
+        assert_eq!(numbers, [3, 4, 5, 6, 7, 8, 9, 10]);
+        assert_eq!((file.invalid, file.lines), (8, 10));
+        let problems: Vec<&str> = file.named.iter().map(|(_, problem)| problem.as_str()).collect();
+        assert!(problems[0].starts_with("holds a space"), "{problems:?}");
+        assert_eq!(problems[1], "is longer than 255 characters");
+        assert_eq!(problems[2], "has a quote that is not closed");
+        assert!(problems[3].starts_with("has more than one column"), "{problems:?}");
+        assert_eq!(problems[6..], ["is not UTF-8", "is blank"]);
+    }
+
+    #[test]
+    fn arguments_are_taken_as_they_are() {
+        let arguments = ["user", "a,b", "\"c", "user"].map(str::to_owned);
+        let list = of_arguments(&arguments);
+        assert_eq!((ids(&list), list.repeats, list.header), (vec!["user", "a,b", "\"c"], 1, false));
+    }
+
+    #[test]
+    fn quotes_never_reach_beyond_their_line() {
+        let file = read("\"a\"\nb\",\"\n\"c\n\"d\"\"e\"\n".as_bytes()).unwrap();
+        assert_eq!(ids(&file), ["a", "d\"e"]);
+        assert_eq!(file.named.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [2, 3]);
+    }
+
+    #[test]
+    fn a_header_says_which_column_holds_the_ids() {
+        let file = read("name,User ID,id\nJane,u-1,1\nJohn,u-2,2\nshort\n".as_bytes()).unwrap();
+        assert_eq!(ids(&file), ["u-1", "u-2"]);
+        assert_eq!(file.named, [(4, "is shorter than the header".to_owned())]);
+        let file = read("u-1\nuserId\n".as_bytes()).unwrap();
+        assert_eq!(ids(&file), ["u-1", "userId"], "only the first line is a header");
+    }
+
+    #[test]
+    fn what_is_no_list_of_ids_is_refused_as_a_whole() {
+        let endless = vec![b'x'; 70_000];
+        for (bytes, problem) in [(b"\xff\xfea\0".as_slice(), "UTF-16"), (endless.as_slice(), "line 1 is longer")] {
+            let error = read(bytes).unwrap_err().to_string();
+            assert!(error.contains(problem), "{error}");
+        }
+        assert_eq!(read(b"".as_slice()).unwrap(), IdFile::default());
+        let only_a_mark = read("\u{feff}\nu-1\n".as_bytes()).unwrap();
+        assert_eq!((ids(&only_a_mark), only_a_mark.blank, only_a_mark.invalid), (vec!["u-1"], 1, 0));
+    }
+
+    #[test]
+    fn only_the_first_invalid_lines_are_remembered() {
+        let file = read("a b\n".repeat(1000).as_bytes()).unwrap();
+        assert_eq!((file.invalid, file.named.len()), (1000, MAX_NAMED));
+    }
+}

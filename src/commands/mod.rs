@@ -1,0 +1,51 @@
+//! What a person runs: one file per command. `run` is the composition root, the only place that builds the adapters.
+
+pub mod check;
+pub mod config;
+mod id_file;
+pub mod observe;
+pub mod reachable;
+pub mod rules;
+pub mod run;
+pub mod submit;
+pub mod world;
+
+use std::process::ExitCode;
+
+use crate::settings::SettingsError;
+
+/// How a command ended, as the shell sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    Done,
+    /// Wrong usage or configuration.
+    Usage,
+    /// A dependency does not answer: trying again may help.
+    Unreachable,
+    /// A person must mend something first.
+    Held,
+}
+
+/// What a person gave cannot be used; names it, and stands above the error that says why.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct BadInput(pub String);
+
+impl Exit {
+    /// For an error that reached the top.
+    pub fn of(error: &anyhow::Error) -> Self {
+        if error.is::<SettingsError>() || error.is::<BadInput>() { Self::Usage } else { Self::Held }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Done => 0,
+            // The numbers of sysexits.h: EX_USAGE, EX_UNAVAILABLE, EX_SOFTWARE.
+            Exit::Usage => 64,
+            Exit::Unreachable => 69,
+            Exit::Held => 70,
+        })
+    }
+}

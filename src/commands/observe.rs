@@ -1,0 +1,203 @@
+//! What the pipeline does, as metrics and log lines.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::adapters::kafka::Committer;
+use crate::adapters::kafka::lag::Watermarks;
+use crate::domain::ids::{Class, Partition};
+use crate::domain::outcome::Status;
+use crate::metrics::{BreakerLabel, CallEnd, CommitEnd, ItemState, Metrics, StageLabel};
+use crate::pipeline::breaker::BreakerState;
+use crate::pipeline::engine::{Completion, Engine, Note, Now, StageName};
+use crate::pipeline::run::Observer;
+use crate::ports::{CallResult, Disposition, Failure};
+use crate::settings::Settings;
+
+pub struct PipelineObserver {
+    metrics: Arc<Metrics>,
+    committer: Committer,
+    watermarks: Arc<Watermarks>,
+    breakers: BTreeMap<&'static str, BreakerState>,
+    known: BTreeSet<Partition>,
+    held: BTreeSet<Partition>,
+    /// So that an outage of Kafka is one line, not one a try.
+    publishing: bool,
+    commits: [u64; 3],
+}
+
+impl PipelineObserver {
+    pub fn new(metrics: Arc<Metrics>, settings: &Settings, committer: Committer, watermarks: Arc<Watermarks>) -> Self {
+        metrics.budget_limit(settings.intake.budget);
+        Self {
+            metrics,
+            committer,
+            watermarks,
+            breakers: BTreeMap::new(),
+            known: BTreeSet::new(),
+            held: BTreeSet::new(),
+            publishing: true,
+            commits: [0; 3],
+        }
+    }
+
+    fn note(&mut self, note: Note, now: Now) {
+        match note {
+            Note::Event { topic, action } => self.metrics.event(topic, action),
+            Note::Ended { action, topic, ending, rows, residue, event_ms, protection } => {
+                self.metrics.item_ended(action, ending);
+                self.metrics.rows_deleted(&rows);
+                self.metrics.residue(residue);
+                if let Some(protection) = protection {
+                    self.metrics.protected(protection);
+                }
+                let since_event = event_ms.and_then(|at| u64::try_from(now.wall - at).ok()).map(Duration::from_millis);
+                self.metrics.status_published(topic, since_event);
+                if ending.status == Status::Failed || ending.status == Status::Partial {
+                    tracing::warn!(
+                        action = action.name(),
+                        status = ending.status.name(),
+                        reason = ending.reason.name(),
+                        "a user is not done: see the failed topic"
+                    );
+                }
+            }
+            Note::FollowUp(why) => self.metrics.follow_up(why),
+            Note::Rejected { partition, offset, error } => {
+                self.metrics.record_rejected(partition.topic);
+                let (topic, number) = (partition.topic.label(), partition.number);
+                tracing::warn!(topic, partition = number, offset, error, "record rejected");
+            }
+            Note::OtherAction(partition) => self.metrics.event_skipped(partition.topic),
+            Note::PublishFailed(error) => {
+                if std::mem::replace(&mut self.publishing, false) {
+                    tracing::error!(error, "statuses cannot be published: nothing is settled until they are");
+                }
+            }
+            Note::Published => {
+                if !std::mem::replace(&mut self.publishing, true) {
+                    tracing::info!("statuses are published again");
+                }
+            }
+            Note::RangeFailed(error) => tracing::warn!(error, "a token range cannot be read yet"),
+        }
+    }
+
+    fn breaker(&mut self, stage: StageName, state: &BreakerState) {
+        let label = match state {
+            BreakerState::Closed => BreakerLabel::Closed,
+            BreakerState::Open => BreakerLabel::Open,
+            BreakerState::Held(_) => BreakerLabel::Held,
+        };
+        self.metrics.breaker(stage_label(stage), label);
+        let before = self.breakers.insert(stage.label(), state.clone()).unwrap_or(BreakerState::Closed);
+        if before == *state {
+            return;
+        }
+        match state {
+            BreakerState::Closed => tracing::info!(stage = stage.label(), "works again"),
+            BreakerState::Open => {
+                tracing::error!(stage = stage.label(), "the dependency is away: its work waits, nothing is failed");
+            }
+            BreakerState::Held(reason) => {
+                tracing::error!(stage = stage.label(), reason, "held: a person must mend something, its work waits");
+            }
+        }
+    }
+
+    fn partition(&mut self, engine: &Engine, now: Now) {
+        let mut present = BTreeSet::new();
+        for (partition, state) in engine.partitions() {
+            present.insert(*partition);
+            self.metrics.partition_held(*partition, state.is_held());
+            if state.is_held() && self.held.insert(*partition) {
+                let (topic, number) = (partition.topic.label(), partition.number);
+                tracing::error!(
+                    topic,
+                    partition = number,
+                    "too many undecodable records: the partition is not read on until a version that decodes them, \
+                     or a higher intake.reject_limit, is started"
+                );
+            }
+            let reach = self.watermarks.reach(*partition);
+            if let Some(reach) = reach {
+                let frontier = state.ledger.frontier().or(reach.committed).unwrap_or(0);
+                self.metrics.partition_lag(*partition, (reach.high - frontier).max(0));
+            }
+            self.metrics.frontier_age(*partition, engine.frontier_age(*partition, now));
+        }
+        for gone in self.known.difference(&present) {
+            self.metrics.forget(*gone);
+        }
+        self.known = present;
+    }
+
+    fn commits(&mut self) {
+        let counts = [self.committer.commits(), self.committer.failures(), self.committer.dropped()];
+        for (index, end) in [CommitEnd::Ok, CommitEnd::Failed, CommitEnd::Stale].into_iter().enumerate() {
+            for _ in self.commits[index]..counts[index] {
+                self.metrics.commit(end);
+            }
+        }
+        self.commits = counts;
+    }
+}
+
+impl Observer for PipelineObserver {
+    fn notes(&mut self, engine: &mut Engine, now: Now) {
+        for note in engine.take_notes() {
+            self.note(note, now);
+        }
+        for stage in StageName::ALL {
+            self.breaker(stage, engine.stage(stage).state());
+        }
+    }
+
+    fn completed(&mut self, completion: &Completion, took: Duration) {
+        match completion {
+            Completion::Lookup(_, answer) => self.metrics.stage_call(StageLabel::Lookup, end_of(answer), took),
+            Completion::Sync(_, answer) => self.metrics.stage_call(StageLabel::Sync, end_of(answer), took),
+            Completion::Purge(_, answer) => self.metrics.stage_call(StageLabel::Purge, end_of(answer), took),
+            Completion::Clear(_, answer) => self.metrics.cache_cleared(answer.is_ok()),
+            Completion::Probe(..)
+            | Completion::ProbeSync(..)
+            | Completion::Drawn(_)
+            | Completion::Range(..)
+            | Completion::Published(..) => {}
+        }
+    }
+
+    fn gauges(&mut self, engine: &Engine, now: Now) {
+        for class in Class::ALL {
+            self.metrics.budget_held(class, engine.units_held(class));
+        }
+        for stage in [StageName::Lookup, StageName::Sync, StageName::Purge] {
+            let (label, counts) = (stage_label(stage), engine.stage(stage).counts());
+            self.metrics.stage_items(label, ItemState::Ready, counts.ready);
+            self.metrics.stage_items(label, ItemState::Delayed, counts.delayed);
+            self.metrics.stage_items(label, ItemState::InCall, counts.in_call);
+        }
+        self.metrics.sync_block_size(engine.stage(StageName::Sync).block_size());
+        self.partition(engine, now);
+        self.commits();
+    }
+}
+
+fn stage_label(stage: StageName) -> StageLabel {
+    match stage {
+        StageName::Lookup => StageLabel::Lookup,
+        StageName::Sync => StageLabel::Sync,
+        StageName::Purge => StageLabel::Purge,
+        StageName::Clear => StageLabel::Clear,
+    }
+}
+
+fn end_of<T>(answer: &CallResult<T>) -> CallEnd {
+    match answer.as_ref().err().map(|failure: &Failure| failure.disposition) {
+        None => CallEnd::Ok,
+        Some(Disposition::Retry(_)) => CallEnd::Retry,
+        Some(Disposition::Reject) => CallEnd::Reject,
+        Some(Disposition::Hold) => CallEnd::Hold,
+    }
+}

@@ -1,0 +1,81 @@
+//! What the settings mean to the engine.
+
+use std::time::Duration;
+
+use crate::domain::ids::InputTopic;
+use crate::domain::verdict::Guard;
+use crate::pipeline::engine::{Rules, StageSet};
+use crate::pipeline::limiter::BlockLimiter;
+use crate::pipeline::retry::RetryPolicy;
+use crate::pipeline::stage::StageOptions;
+use crate::settings::{CallRate, MissingUser, PurgeMode, Settings, SyncMode};
+
+/// A lookup waits only for what is on its way anyway.
+const LOOKUP_LINGER: Duration = Duration::from_millis(5);
+/// The user cache is cleared at most so often: fresh, and for the rest.
+const CLEAR_LINGER: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
+/// Users of a purge block with the Admin API step on.
+const ACCESS_BLOCK: usize = 50;
+/// The batch job's block size, and what 0 or less means there (`facts/sunbird.md` 1.1).
+const BATCH_JOB_BLOCK: usize = 100;
+
+/// # Errors
+/// When a topic's name cannot be used.
+pub fn rules(settings: &Settings, purge_mode: PurgeMode) -> anyhow::Result<Rules> {
+    let topics = super::world::topics(settings)?;
+    Ok(Rules {
+        env: settings.env.clone(),
+        topic_names: InputTopic::ALL.map(|topic| (topic, topics.name(topic).to_owned())).into(),
+        guard: Guard { purge_missing: settings.guard.missing_user == MissingUser::Purge, looks: settings.delay.looks },
+        max_age: settings.guard.max_age,
+        purge_mode,
+        sync_mode: settings.sync.mode,
+        settle_delay: settings.sync.settle_delay,
+        ambiguity: settings.sync.ambiguity,
+        delay_after: settings.delay.after,
+        page: settings.intake.page,
+        parked: settings.intake.parked,
+        reject_limit: settings.intake.reject_limit,
+        drain_timeout: settings.drain_timeout,
+        ends_access: settings.keycloak.admin_api.enabled,
+    })
+}
+
+pub fn stages(settings: &Settings) -> StageSet {
+    let retry = RetryPolicy::from(&settings.retry);
+    let sync_bound = usize::try_from(settings.sync.block_size).unwrap_or(0);
+    let sync_bound = if sync_bound == 0 { BATCH_JOB_BLOCK } else { sync_bound };
+    let max_calls = settings.sync.max_calls.as_deref().and_then(CallRate::parse);
+    // The Admin API is asked several times for each user: a large block would keep its first user waiting for the last.
+    let ends_access = settings.keycloak.admin_api.enabled && settings.purge.mode == Some(PurgeMode::Delete);
+    let purge_block = if ends_access { settings.purge.block_size.min(ACCESS_BLOCK) } else { settings.purge.block_size };
+    let options = |block, linger, concurrency| StageOptions {
+        block,
+        linger,
+        concurrency,
+        retry: retry.clone(),
+        pace: Duration::ZERO,
+    };
+    StageSet {
+        lookup: options(
+            BlockLimiter::fixed(settings.cassandra.block_size),
+            [LOOKUP_LINGER; 2],
+            settings.cassandra.concurrency,
+        ),
+        sync: StageOptions {
+            // Validated before: an unreadable rate never comes here.
+            pace: max_calls.map_or(Duration::ZERO, |rate| rate.per / rate.calls),
+            ..options(
+                match settings.sync.mode {
+                    SyncMode::Verify => BlockLimiter::adaptive(sync_bound),
+                    SyncMode::Fire => BlockLimiter::fixed(sync_bound),
+                },
+                [settings.sync.linger; 2],
+                settings.sync.concurrency,
+            )
+        },
+        purge: options(BlockLimiter::fixed(purge_block), [settings.purge.linger; 2], settings.purge.concurrency),
+        // One call clears it for everybody, so it takes everybody.
+        clear: options(BlockLimiter::fixed(usize::MAX), CLEAR_LINGER, 1),
+    }
+}

@@ -1,0 +1,210 @@
+//! `run`: the composition root. Builds everything, announces it, runs it, drains it.
+
+use std::process::ExitCode;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use tokio::sync::mpsc;
+
+use super::Exit;
+use super::observe::PipelineObserver;
+use super::rules::{rules, stages};
+use super::world::{self, Dependencies};
+use crate::adapters::kafka::topic_admin::TopicError;
+use crate::adapters::kafka::{Intake, IntakeOptions, Topic, consumer};
+use crate::admin::{self, Health};
+use crate::domain::decode::decode;
+use crate::domain::ids::InputTopic;
+use crate::lifecycle::Lifecycle;
+use crate::metrics::Metrics;
+use crate::pipeline::engine::Engine;
+use crate::pipeline::run::{End, Pace, World};
+use crate::ports::log::Arrival;
+use crate::ports::{Disposition, Failure};
+use crate::settings::{PurgeMode, Settings};
+
+/// Records of one partition that may wait unopened.
+const ROOM: usize = 512;
+/// Between looks for a Kafka that does not answer at the start.
+const KAFKA_PAUSE: Duration = Duration::from_secs(1);
+
+/// The worker, until it is told to stop.
+///
+/// # Errors
+/// When it cannot start, or cannot go on.
+pub async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
+    let mode = settings.purge_mode()?;
+    let lifecycle = Lifecycle::new();
+    lifecycle.listen(settings.shutdown_timeout)?;
+    let (metrics, health) = (Arc::new(Metrics::new()), Arc::new(Health::new()));
+    let address = admin::serve(&settings.http.listen, Arc::clone(&health), Arc::clone(&metrics))?;
+    let dependencies = Dependencies::try_new(&settings)?;
+    let publisher = world::publisher(&settings)?;
+    let inputs = inputs(mode);
+    // Order: only Kafka must answer before readiness; whoever else is away is an outage, and an outage is survived.
+    if let Some(exit) = await_topics(&settings, &inputs, &lifecycle).await? {
+        return Ok(exit.into());
+    }
+    if let Some(exit) = checked(&dependencies, mode).await {
+        return Ok(exit.into());
+    }
+    let (intake, arrivals) = start_intake(&settings, mode, inputs)?;
+    health.set_started();
+    follow_health(&intake, &health, &lifecycle)?;
+    tracing::info!(env = settings.env, ?mode, http = %address, "running");
+
+    let world = World {
+        directory: dependencies.directory,
+        index: dependencies.index,
+        identities: dependencies.identities,
+        cache: dependencies.cache,
+        publisher,
+        offsets: Arc::new(intake.committer()),
+    };
+    let engine = Engine::new(rules(&settings, mode)?, settings.intake.budget, stages(&settings), Instant::now());
+    let observer = PipelineObserver::new(metrics, &settings, intake.committer(), intake.watermarks());
+    let pace = Pace { commit: settings.kafka.commit_interval, shutdown: settings.shutdown_timeout };
+    until_the_end((engine, world, arrivals), intake, &lifecycle, (pace, observer)).await
+}
+
+type Parts = (Engine, World, mpsc::Receiver<Arrival>);
+
+async fn until_the_end(
+    (engine, world, arrivals): Parts,
+    mut intake: Intake,
+    lifecycle: &Lifecycle,
+    (pace, observer): (Pace, PipelineObserver),
+) -> anyhow::Result<ExitCode> {
+    let tokens = (lifecycle.drain().clone(), lifecycle.hurry().clone());
+    let pipeline = crate::pipeline::run::run(engine, world, arrivals, tokens, (pace, Box::new(observer)));
+    let end = tokio::select! {
+        end = pipeline => end,
+        failure = intake.failure() => return Err(failure.into()),
+    };
+    match end {
+        End::Closed(points) => {
+            intake.close(points).await.context("the last offsets may not be committed")?;
+            tracing::info!("stopped: what was begun is settled and committed");
+            Ok(Exit::Done.into())
+        }
+        End::IntakeGone => Err(intake.failure().await.into()),
+        End::Stalled => anyhow::bail!("no item has completed for two minutes although there is work: giving up"),
+    }
+}
+
+/// A dry run reads what others ask for, never our own follow-ups.
+fn inputs(mode: PurgeMode) -> Vec<InputTopic> {
+    match mode {
+        PurgeMode::DryRun => vec![InputTopic::Delete, InputTopic::Request],
+        PurgeMode::Delete | PurgeMode::Off => InputTopic::ALL.to_vec(),
+    }
+}
+
+fn start_intake(
+    settings: &Settings,
+    mode: PurgeMode,
+    inputs: Vec<InputTopic>,
+) -> anyhow::Result<(Intake, mpsc::Receiver<Arrival>)> {
+    let group = settings.kafka.group.replace("{env}", &settings.env);
+    let group = match mode {
+        PurgeMode::DryRun => match group.strip_suffix("-group") {
+            Some(stem) => format!("{stem}-dry-run-group"),
+            None => format!("{group}-dry-run"),
+        },
+        PurgeMode::Delete | PurgeMode::Off => group,
+    };
+    let options = IntakeOptions { group, inputs, room: ROOM, drain_timeout: settings.drain_timeout, decode };
+    Ok(Intake::start(&settings.kafka, &world::topics(settings)?, &options)?)
+}
+
+/// Waits for Kafka; a missing topic ends the start.
+async fn await_topics(
+    settings: &Settings,
+    inputs: &[InputTopic],
+    lifecycle: &Lifecycle,
+) -> anyhow::Result<Option<Exit>> {
+    let admin = world::topic_admin(settings)?;
+    let wanted: Vec<Topic> =
+        inputs.iter().map(|topic| Topic::from(*topic)).chain([Topic::Status, Topic::Failed]).collect();
+    let mut told = false;
+    loop {
+        match admin.require(&wanted).await {
+            Ok(()) => return Ok(None),
+            Err(TopicError::Unreachable(_)) if !told => {
+                tracing::warn!(brokers = settings.kafka.brokers, "kafka does not answer yet (kafka.brokers)");
+                told = true;
+            }
+            Err(TopicError::Unreachable(_)) => {}
+            Err(error) => {
+                tracing::error!(%error, "held at start");
+                return Ok(Some(Exit::Held));
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(KAFKA_PAUSE) => {}
+            () = lifecycle.drain().cancelled() => return Ok(Some(Exit::Done)),
+        }
+    }
+}
+
+/// What a person must mend ends the start; a dependency that is away does not.
+async fn checked(dependencies: &Dependencies, mode: PurgeMode) -> Option<Exit> {
+    let identities = async { if mode == PurgeMode::Off { Ok(()) } else { dependencies.identities.probe().await } };
+    let cache = async {
+        match &dependencies.cache {
+            Some(cache) if mode == PurgeMode::Delete => cache.probe().await,
+            Some(_) | None => Ok(()),
+        }
+    };
+    let (directory, identities, cache) = tokio::join!(dependencies.directory.probe(), identities, cache);
+    let answers = [("cassandra", directory), ("keycloak database", identities), ("keycloak admin api", cache)];
+    let mut exit = None;
+    for (dependency, answer) in answers {
+        match answer {
+            Ok(()) => tracing::info!(dependency, "checked"),
+            Err(failure) => match failure.disposition {
+                Disposition::Retry(_) => {
+                    tracing::warn!(dependency, problem = story(&failure), "away at the start: its work waits");
+                }
+                Disposition::Reject | Disposition::Hold => {
+                    tracing::error!(dependency, problem = story(&failure), "held at start");
+                    exit = Some(Exit::Held);
+                }
+            },
+        }
+    }
+    exit
+}
+
+/// The failure's word and what its sources say of it; adapters keep user data out of both.
+pub(super) fn story(failure: &Failure) -> String {
+    let mut story = failure.to_string();
+    let mut source = std::error::Error::source(failure);
+    while let Some(error) = source {
+        story = format!("{story}: {error}");
+        source = error.source();
+    }
+    story
+}
+
+/// Liveness depends on the poll thread alone, so a thread of its own carries its signs of life, not the runtime.
+fn follow_health(intake: &Intake, health: &Arc<Health>, lifecycle: &Lifecycle) -> anyhow::Result<()> {
+    const BEAT: Duration = Duration::from_millis(250);
+    let poll: Arc<consumer::Health> = intake.health();
+    let (health, drain): (Weak<Health>, _) = (Arc::downgrade(health), lifecycle.drain().clone());
+    std::thread::Builder::new().name("health".to_owned()).spawn(move || {
+        #[expect(clippy::disallowed_methods, reason = "a thread of its own, which waits for nothing but time")]
+        while let Some(health) = health.upgrade() {
+            health.set_joined(poll.is_joined());
+            if drain.is_cancelled() {
+                health.set_stopping();
+            }
+            if poll.since_last_poll() < BEAT * 4 {
+                health.beat();
+            }
+            std::thread::sleep(BEAT);
+        }
+    })?;
+    Ok(())
+}

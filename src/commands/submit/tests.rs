@@ -1,0 +1,189 @@
+use std::sync::Mutex;
+
+use futures::future::BoxFuture;
+
+use super::*;
+use crate::cli::SubmitAction;
+use crate::domain::record::{OutputRecord, OutputTopic};
+use crate::ports::{Blame, Disposition, Failure};
+
+/// Keeps what it is given; fails from the `fails_at`th send on.
+#[derive(Default)]
+struct Shelf {
+    sends: Mutex<Vec<Vec<OutputRecord>>>,
+    times: Mutex<Vec<tokio::time::Instant>>,
+    fails_at: Option<usize>,
+}
+
+impl Publisher for Shelf {
+    fn publish(&self, records: Vec<OutputRecord>) -> BoxFuture<'_, Result<(), Failure>> {
+        Box::pin(async move {
+            let mut sends = self.sends.lock().unwrap();
+            if self.fails_at == Some(sends.len()) {
+                return Err(Failure::new(Disposition::Retry(Blame::Server), "timeout"));
+            }
+            sends.push(records);
+            self.times.lock().unwrap().push(tokio::time::Instant::now());
+            Ok(())
+        })
+    }
+}
+
+impl Shelf {
+    fn users(&self) -> Vec<String> {
+        let requests: Vec<_> = self
+            .sends
+            .lock()
+            .unwrap()
+            .iter()
+            .flatten()
+            .filter(|it| it.topic == OutputTopic::Request)
+            .cloned()
+            .collect();
+        let users = |record: &OutputRecord| -> Vec<String> {
+            let event: serde_json::Value = serde_json::from_slice(&record.payload).unwrap();
+            serde_json::from_value(event["edata"]["userIds"].clone()).unwrap()
+        };
+        requests.iter().flat_map(users).collect()
+    }
+}
+
+fn args(action: SubmitAction, ids: &[&str]) -> SubmitArgs {
+    SubmitArgs {
+        action,
+        ids: ids.iter().map(|&id| id.to_owned()).collect(),
+        file: None,
+        object_type: "user".to_owned(),
+        request_id: Some("ticket-7".to_owned()),
+        rate: None,
+        execute: false,
+        yes: false,
+    }
+}
+
+struct Said {
+    exit: Exit,
+    text: String,
+    shelf: Arc<Shelf>,
+}
+
+async fn said(args: SubmitArgs, typed: &str, shelf: Shelf) -> Said {
+    let settings = Settings::load(None, std::iter::empty()).unwrap();
+    let (shelf, mut output) = (Arc::new(shelf), Vec::new());
+    let mut input = typed.as_bytes();
+    let mut console = Console { input: &mut input, output: &mut output, interactive: !typed.is_empty() };
+    let publisher: Arc<dyn Publisher> = shelf.clone();
+    let exit = submit(&settings, &args, &mut console, || Ok(publisher)).await.unwrap();
+    Said { exit, text: String::from_utf8(output).unwrap(), shelf }
+}
+
+fn file_of(text: &str) -> tempfile::NamedTempFile {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), text).unwrap();
+    file
+}
+
+fn many(count: usize) -> String {
+    let lines: Vec<_> = (0..count).map(|number| format!("u-{number}\n")).collect();
+    lines.concat()
+}
+
+#[tokio::test]
+async fn a_plan_publishes_nothing() {
+    let said = said(args(SubmitAction::DeleteUser, &["u-1", "u-2", "u-1", "u-3", "u-4"]), "", Shelf::default()).await;
+    assert_eq!((said.exit, said.shelf.users().len()), (Exit::Done, 0));
+    for line in [
+        "users       4, in 1 events",
+        "first ids   u-1, u-2, u-3, …",
+        "topic       dev.user.purge.request at kafka:9092",
+        "--execute publishes it",
+    ] {
+        assert!(said.text.contains(line), "{}", said.text);
+    }
+}
+
+#[tokio::test]
+async fn every_user_is_published_once_in_pages() {
+    let file = file_of(&many(25_010));
+    let args = SubmitArgs { file: Some(file.path().to_owned()), execute: true, ..args(SubmitAction::ResyncUser, &[]) };
+    let said = said(args, "", Shelf::default()).await;
+    assert_eq!(said.exit, Exit::Done);
+    assert_eq!(said.shelf.users(), many(25_010).lines().collect::<Vec<_>>());
+    let sends = said.shelf.sends.lock().unwrap();
+    assert_eq!(sends.iter().map(Vec::len).collect::<Vec<_>>(), [40, 40, 21, 1]);
+    assert_eq!(sends[3][0].topic, OutputTopic::Status);
+    assert!(said.text.contains("published 25010 users in 101 events"), "{}", said.text);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_rate_is_kept() {
+    let file = file_of(&many(1000));
+    let args = SubmitArgs {
+        file: Some(file.path().to_owned()),
+        execute: true,
+        rate: CallRate::parse("50/s"),
+        ..args(SubmitAction::ResyncUser, &[])
+    };
+    let begun = tokio::time::Instant::now();
+    let said = said(args, "", Shelf::default()).await;
+    let after: Vec<u64> = said.shelf.times.lock().unwrap().iter().map(|time| (*time - begun).as_secs()).collect();
+    assert_eq!(after[..4], [0, 5, 10, 15]);
+    assert!(said.text.contains("takes       20 s"), "{}", said.text);
+}
+
+#[tokio::test]
+async fn a_file_with_an_invalid_line_is_published_not_at_all() {
+    let file = file_of("userId\nu-1\n\nu 2\nu-3\n");
+    let args = SubmitArgs { file: Some(file.path().to_owned()), execute: true, ..args(SubmitAction::ResyncUser, &[]) };
+    let said = said(args, "", Shelf::default()).await;
+    assert_eq!((said.exit, said.shelf.users().len()), (Exit::Usage, 0));
+    assert!(said.text.contains("5 lines: 2 users, 0 repeats, 1 blank, 1 invalid, a header"), "{}", said.text);
+    assert!(said.text.contains("nothing is published: 1 invalid\n  line 4 holds a space"), "{}", said.text);
+}
+
+#[tokio::test]
+async fn deleting_by_file_asks_once() {
+    let file = file_of("u-1\n");
+    let delete = |yes| SubmitArgs {
+        file: Some(file.path().to_owned()),
+        execute: true,
+        yes,
+        ..args(SubmitAction::DeleteUser, &[])
+    };
+    for (typed, yes, exit, users) in [
+        ("y\n", false, Exit::Done, 1),
+        ("n\n", false, Exit::Usage, 0),
+        ("\n", false, Exit::Usage, 0),
+        ("", false, Exit::Usage, 0),
+        ("", true, Exit::Done, 1),
+    ] {
+        let said = said(delete(yes), typed, Shelf::default()).await;
+        assert_eq!((said.exit, said.shelf.users().len()), (exit, users), "{typed:?} {}", said.text);
+    }
+}
+
+#[tokio::test]
+async fn a_failure_says_how_far_it_came() {
+    let file = file_of(&many(20_000));
+    let args = SubmitArgs { file: Some(file.path().to_owned()), execute: true, ..args(SubmitAction::ResyncUser, &[]) };
+    let said = said(args, "", Shelf { fails_at: Some(1), ..Shelf::default() }).await;
+    assert_eq!((said.exit, said.shelf.users().len()), (Exit::Unreachable, 10_000));
+    assert!(said.text.contains("stopped after 10000 of 20000 users: timeout"), "{}", said.text);
+    assert!(said.text.contains("--request-id ticket-7"), "{}", said.text);
+}
+
+#[tokio::test]
+async fn what_makes_no_sense_is_refused() {
+    let organisation = SubmitArgs { object_type: "organisation".to_owned(), ..args(SubmitAction::DeleteUser, &["o"]) };
+    let unknown = SubmitArgs { object_type: "batch".to_owned(), ..args(SubmitAction::ResyncUser, &["o"]) };
+    for (args, problem) in [
+        (args(SubmitAction::DeleteUser, &[]), "no ids"),
+        (args(SubmitAction::DeleteUser, &["u-1", "a b"]), "id 2 holds a space"),
+        (organisation, "goes with resync-user only"),
+        (unknown, "there are location, organisation, user"),
+    ] {
+        let said = said(args, "", Shelf::default()).await;
+        assert_eq!(said.exit, Exit::Usage);
+        assert!(said.text.contains(problem), "{}", said.text);
+    }
+}

@@ -1,0 +1,124 @@
+//! Builds the adapters from the settings: the only place that knows which technology fills which role.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+
+use super::check::Probe;
+use super::reachable;
+use crate::adapters::cassandra::CassandraDirectory;
+use crate::adapters::kafka::topic_admin::{CreateOptions, TopicError};
+use crate::adapters::kafka::{KafkaPublisher, Topic, TopicAdmin, Topics};
+use crate::adapters::keycloak::{AdminApi, PgIdentityStore};
+use crate::adapters::sync_api::SyncApi;
+use crate::cli::CheckArgs;
+use crate::ports::{Blame, Disposition, Failure, IdentityStore, Publisher, SearchIndex, UserCache, UserDirectory};
+use crate::settings::{PurgeMode, Settings};
+
+/// The dependencies, not contacted yet.
+pub struct Dependencies {
+    pub directory: Arc<dyn UserDirectory>,
+    pub index: Arc<dyn SearchIndex>,
+    pub identities: Arc<dyn IdentityStore>,
+    /// `None` without the Admin API step.
+    pub cache: Option<Arc<dyn UserCache>>,
+}
+
+impl Dependencies {
+    /// # Errors
+    /// When a setting cannot be used; the error names its key.
+    pub fn try_new(settings: &Settings) -> anyhow::Result<Self> {
+        let keycloak = &settings.keycloak;
+        let admin_api = keycloak
+            .admin_api
+            .enabled
+            .then(|| AdminApi::try_new(keycloak).context("keycloak.admin_api"))
+            .transpose()?
+            .map(Arc::new);
+        let cache = admin_api.clone().map(|api| api as Arc<dyn UserCache>);
+        Ok(Self {
+            directory: Arc::new(CassandraDirectory::new(&settings.cassandra).context("cassandra")?),
+            index: Arc::new(SyncApi::new(&settings.sync).context("sync")?),
+            identities: Arc::new(PgIdentityStore::new(keycloak, &settings.purge, admin_api)),
+            cache,
+        })
+    }
+}
+
+/// # Errors
+/// When a name is empty or used twice.
+pub fn topics(settings: &Settings) -> anyhow::Result<Arc<Topics>> {
+    Ok(Arc::new(Topics::try_new(&settings.env, &settings.topics)?))
+}
+
+/// # Errors
+/// When a property is refused.
+pub fn topic_admin(settings: &Settings) -> anyhow::Result<TopicAdmin> {
+    Ok(TopicAdmin::try_new(&settings.kafka, topics(settings)?)?)
+}
+
+/// # Errors
+/// When a property is refused.
+pub fn publisher(settings: &Settings) -> anyhow::Result<Arc<dyn Publisher>> {
+    Ok(Arc::new(KafkaPublisher::try_new(&settings.kafka, topics(settings)?)?))
+}
+
+/// What `check` asks: every address, then every role that these settings use. With `--create-topics` the topics that
+/// are missing are made first.
+///
+/// # Errors
+/// When a setting cannot be used.
+pub fn probes(settings: &Settings, args: &CheckArgs) -> anyhow::Result<Vec<Probe>> {
+    let mut probes = reachable::probes(settings);
+    probes.push(topics_probe(topic_admin(settings)?, args));
+    let Dependencies { directory, identities, cache, .. } = Dependencies::try_new(settings)?;
+    probes.push(Probe {
+        name: "cassandra's users".to_owned(),
+        keys: "cassandra.*",
+        ask: Box::pin(async move { directory.probe().await }),
+    });
+    if settings.purge.mode != Some(PurgeMode::Off) {
+        probes.push(Probe {
+            name: "keycloak's schema".to_owned(),
+            keys: "keycloak.*",
+            ask: Box::pin(async move { identities.probe().await }),
+        });
+    }
+    if let Some(cache) = cache {
+        probes.push(Probe {
+            name: "keycloak's admin api".to_owned(),
+            keys: "keycloak.admin_api.*",
+            ask: Box::pin(async move { cache.probe().await }),
+        });
+    }
+    Ok(probes)
+}
+
+fn topics_probe(admin: TopicAdmin, args: &CheckArgs) -> Probe {
+    let options = args
+        .create_topics
+        .then_some(CreateOptions { partitions: args.partitions, include_delete_topic: args.with_delete_topic });
+    let ask = async move {
+        if let Some(options) = options {
+            let created = admin.create(options).await.map_err(failure_of_topics)?;
+            tracing::info!(topics = ?created.iter().map(|topic| topic.label()).collect::<Vec<_>>(), "created");
+        }
+        admin.require(&Topic::ALL).await.map_err(failure_of_topics)?;
+        for warning in admin.warnings().await.map_err(failure_of_topics)? {
+            tracing::warn!("{warning}");
+        }
+        Ok(())
+    };
+    Probe { name: "kafka's topics".to_owned(), keys: "topics.*, env", ask: Box::pin(ask) }
+}
+
+/// Kafka away may pass; whatever else is wrong with topics a person must mend.
+fn failure_of_topics(error: TopicError) -> Failure {
+    let disposition = match error {
+        TopicError::Unreachable(_) => Disposition::Retry(Blame::Server),
+        TopicError::Property(_) | TopicError::Client(_) | TopicError::Missing(_) | TopicError::Refused { .. } => {
+            Disposition::Hold
+        }
+    };
+    Failure::new(disposition, "topics").because(error)
+}

@@ -1,0 +1,99 @@
+//! The labels that are closed lists of this program: every value of them is there from the start, at zero.
+
+/// Which part of an item's way.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum StageLabel {
+    Lookup,
+    Sync,
+    Purge,
+    /// Keycloak's user cache, behind its Admin API.
+    Clear,
+}
+
+impl StageLabel {
+    pub const ALL: [Self; 4] = [Self::Lookup, Self::Sync, Self::Purge, Self::Clear];
+
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Lookup => "lookup",
+            Self::Sync => "sync",
+            Self::Purge => "purge",
+            Self::Clear => "clear",
+        }
+    }
+}
+
+/// How a call of a stage ended, probes left out.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum CallEnd {
+    Ok,
+    Retry,
+    Reject,
+    Hold,
+}
+
+impl CallEnd {
+    pub const ALL: [Self; 4] = [Self::Ok, Self::Retry, Self::Reject, Self::Hold];
+
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Retry => "retry",
+            Self::Reject => "reject",
+            Self::Hold => "hold",
+        }
+    }
+}
+
+/// Where the items of a stage are.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum ItemState {
+    /// Could be called now.
+    Ready,
+    /// Waits for a time: a pause, the settle delay, a doubtful call before.
+    Delayed,
+    InCall,
+}
+
+impl ItemState {
+    pub const ALL: [Self; 3] = [Self::Ready, Self::Delayed, Self::InCall];
+
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Delayed => "delayed",
+            Self::InCall => "in_call",
+        }
+    }
+}
+
+/// A breaker as a number, larger is worse.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum BreakerLabel {
+    Closed = 0,
+    /// The dependency does not work; it is probed.
+    Open = 1,
+    /// A person must mend something; it is probed once a minute.
+    Held = 2,
+}
+
+/// How a commit of offsets ended.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum CommitEnd {
+    Ok,
+    Failed,
+    /// The partition was gone meanwhile: nothing was sent.
+    Stale,
+}
+
+impl CommitEnd {
+    pub const ALL: [Self; 3] = [Self::Ok, Self::Failed, Self::Stale];
+
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Failed => "failed",
+            Self::Stale => "stale",
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! The answering side of a stage: what a call or a probe said becomes ends, new attempts, splits or a breaker's turn.
+
+use std::time::Instant;
+
+use super::item::ItemKey;
+use super::stage::{Call, CallId, Ended, Place, Stage, Suspect};
+use crate::ports::{Blame, CallResult, Disposition, Failure};
+
+/// Refusals by the dependency in a row that hold the stage: better to lag than to fail everybody after a bad change.
+const REFUSALS: usize = 50;
+
+impl Stage {
+    /// A call's answer: the items that are through.
+    pub fn finish<T>(&mut self, call: CallId, answer: CallResult<T>, now: Instant) -> Vec<Ended<T>> {
+        let Some(call) = self.calls.remove(&call) else { return Vec::new() };
+        match answer {
+            Ok(answers) => self.finish_items(&call, answers, now),
+            Err(failure) => {
+                let disposition = failure.disposition;
+                let refused = self.finish_whole(&call, &failure, now);
+                if disposition == Disposition::Reject { refused } else { Vec::new() }
+            }
+        }
+    }
+
+    fn finish_items<T>(&mut self, call: &Call, answers: Vec<Result<T, Failure>>, now: Instant) -> Vec<Ended<T>> {
+        debug_assert_eq!(call.items.len(), answers.len(), "an adapter answers for every item");
+        self.options.block.answered(call.items.len(), now.duration_since(call.started));
+        if answers.iter().any(Result::is_ok) && !call.split {
+            self.breaker.succeeded();
+        }
+        let mut ended = Vec::new();
+        for (item, answer) in call.items.iter().zip(answers) {
+            match answer {
+                Ok(value) => {
+                    self.refusals = 0;
+                    ended.extend(self.end(*item, Ok(value)));
+                }
+                Err(failure) => match failure.disposition {
+                    Disposition::Reject => ended.extend(self.refuse(*item, &failure, now)),
+                    Disposition::Retry(Blame::Call) => self.suspect(vec![*item], &failure),
+                    Disposition::Retry(Blame::Server) => self.again(*item, now),
+                    Disposition::Retry(Blame::Throttle(rest)) => {
+                        self.rest(now + rest);
+                        self.again(*item, now);
+                    }
+                    Disposition::Hold => {
+                        self.breaker.hold(failure.reason.to_string(), now);
+                        self.again(*item, now);
+                    }
+                },
+            }
+        }
+        ended
+    }
+
+    fn finish_whole<T>(&mut self, call: &Call, failure: &Failure, now: Instant) -> Vec<Ended<T>> {
+        match failure.disposition {
+            Disposition::Reject => {
+                return call.items.iter().filter_map(|item| self.refuse(*item, failure, now)).collect();
+            }
+            Disposition::Retry(Blame::Call) => {
+                self.lose_answers(call);
+                self.options.block.failed();
+                if !call.split && call.items.len() > 1 {
+                    self.breaker.failed(now);
+                }
+                self.suspect(call.items.clone(), failure);
+            }
+            Disposition::Retry(Blame::Server) => {
+                self.lose_answers(call);
+                self.breaker.failed(now);
+                self.all_again(call, now);
+            }
+            Disposition::Retry(Blame::Throttle(rest)) => {
+                self.rest(now + rest);
+                self.all_again(call, now);
+            }
+            Disposition::Hold => {
+                self.breaker.hold(failure.reason.to_string(), now);
+                self.all_again(call, now);
+            }
+        }
+        Vec::new()
+    }
+
+    /// What the probe said. `None`: it could not be made. Returns the suspects that have had their chances.
+    pub fn probed<T>(&mut self, verdict: Option<Result<(), Failure>>, now: Instant) -> Vec<Ended<T>> {
+        self.probing = false;
+        let suspects = std::mem::take(&mut self.suspects);
+        match verdict {
+            Some(Ok(())) => {
+                self.breaker.probe_passed();
+                suspects.into_iter().filter_map(|suspect| self.judge(suspect, now)).collect()
+            }
+            Some(Err(failure)) => {
+                match failure.disposition {
+                    Disposition::Hold => self.breaker.hold(failure.reason.to_string(), now),
+                    Disposition::Retry(Blame::Throttle(rest)) => self.rest(now + rest),
+                    Disposition::Retry(_) | Disposition::Reject => self.breaker.probe_failed(now),
+                }
+                self.acquit(suspects, now);
+                Vec::new()
+            }
+            None => {
+                self.breaker.probe_failed(now);
+                // A block may be split without proof: halves that succeed are the proof.
+                for suspect in suspects {
+                    if suspect.items.len() > 1 { self.split(suspect.items) } else { self.acquit(vec![suspect], now) }
+                }
+                Vec::new()
+            }
+        }
+    }
+
+    /// The dependency works, so it is the item, or one of the block.
+    fn judge<T>(&mut self, suspect: Suspect, now: Instant) -> Option<Ended<T>> {
+        let [item] = suspect.items[..] else {
+            self.split(suspect.items);
+            return None;
+        };
+        let retry = &self.options.retry;
+        let track = self.tracks.get_mut(&item)?;
+        track.attempts += 1;
+        track.spent += now.duration_since(track.since);
+        if retry.is_exhausted(track.attempts, track.spent) {
+            return self.end(item, Err(suspect.reason));
+        }
+        let due = now + retry.pause(track.attempts);
+        self.queue(item, due, now);
+        None
+    }
+
+    fn acquit(&mut self, suspects: Vec<Suspect>, now: Instant) {
+        for item in suspects.into_iter().flat_map(|suspect| suspect.items) {
+            self.again(item, now);
+        }
+    }
+
+    fn split(&mut self, mut items: Vec<ItemKey>) {
+        items.retain(|item| self.tracks.contains_key(item));
+        for item in &items {
+            if let Some(track) = self.tracks.get_mut(item) {
+                track.place = Place::Split;
+            }
+        }
+        let rest = items.split_off(items.len() / 2);
+        self.splits.extend([items, rest].into_iter().filter(|half| !half.is_empty()));
+    }
+
+    fn suspect(&mut self, items: Vec<ItemKey>, failure: &Failure) {
+        for item in &items {
+            if let Some(track) = self.tracks.get_mut(item) {
+                track.place = Place::Suspect;
+            }
+        }
+        self.suspects.push(Suspect { items, reason: failure.reason.to_string() });
+    }
+
+    fn refuse<T>(&mut self, item: ItemKey, failure: &Failure, now: Instant) -> Option<Ended<T>> {
+        self.refusals += 1;
+        if self.refusals >= REFUSALS {
+            self.breaker.hold(format!("refused_{}", failure.reason), now);
+        }
+        self.end(item, Err(failure.reason.to_string()))
+    }
+
+    fn end<T>(&mut self, item: ItemKey, result: Result<T, String>) -> Option<Ended<T>> {
+        let track = self.tracks.remove(&item)?;
+        Some(Ended { item, result, attempts: track.attempts, answer_lost: track.answer_lost })
+    }
+
+    fn lose_answers(&mut self, call: &Call) {
+        for item in &call.items {
+            if let Some(track) = self.tracks.get_mut(item) {
+                track.answer_lost = true;
+            }
+        }
+    }
+
+    fn all_again(&mut self, call: &Call, now: Instant) {
+        for item in &call.items {
+            self.again(*item, now);
+        }
+    }
+
+    /// Back to where it came from, without a mark.
+    fn again(&mut self, item: ItemKey, now: Instant) {
+        self.queue(item, now + self.options.retry.pause(0), now);
+    }
+
+    fn rest(&mut self, until: Instant) {
+        self.rest_until = Some(self.rest_until.map_or(until, |rest| rest.max(until)));
+    }
+}

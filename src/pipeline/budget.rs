@@ -1,0 +1,80 @@
+//! Units: how much the process may hold at once. One per item, and one per open event.
+
+use crate::domain::ids::Class;
+
+/// Invariant: what is held never exceeds the total, and *other* never exceeds three quarters of it, so that a backfill
+/// cannot keep a fresh deletion out.
+#[derive(Debug)]
+pub struct Budget {
+    total: usize,
+    fresh: usize,
+    other: usize,
+}
+
+impl Budget {
+    pub fn new(total: usize) -> Self {
+        Self { total, fresh: 0, other: 0 }
+    }
+
+    /// All the units or none of them.
+    #[must_use]
+    pub fn take(&mut self, class: Class, units: usize) -> bool {
+        if units > self.free(class) {
+            return false;
+        }
+        *self.slot(class) += units;
+        true
+    }
+
+    pub fn give(&mut self, class: Class, units: usize) {
+        let held = self.slot(class);
+        debug_assert!(*held >= units, "more units given back than were taken");
+        *held = held.saturating_sub(units);
+    }
+
+    /// How many units `class` could take now.
+    pub fn free(&self, class: Class) -> usize {
+        let free = self.total - self.fresh - self.other;
+        match class {
+            Class::Fresh => free,
+            Class::Other => free.min((self.total * 3 / 4).saturating_sub(self.other)),
+        }
+    }
+
+    pub fn held(&self, class: Class) -> usize {
+        match class {
+            Class::Fresh => self.fresh,
+            Class::Other => self.other,
+        }
+    }
+
+    fn slot(&mut self, class: Class) -> &mut usize {
+        match class {
+            Class::Fresh => &mut self.fresh,
+            Class::Other => &mut self.other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_are_taken_whole_or_not_at_all() {
+        let mut budget = Budget::new(8);
+        assert!(budget.take(Class::Fresh, 7));
+        assert!(!budget.take(Class::Fresh, 2));
+        assert!(budget.take(Class::Fresh, 1));
+        budget.give(Class::Fresh, 8);
+        assert_eq!(budget.held(Class::Fresh), 0);
+    }
+
+    #[test]
+    fn other_leaves_a_quarter_to_fresh() {
+        let mut budget = Budget::new(8);
+        assert!(budget.take(Class::Other, 6));
+        assert!(!budget.take(Class::Other, 1));
+        assert!(budget.take(Class::Fresh, 2));
+    }
+}

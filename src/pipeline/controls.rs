@@ -1,0 +1,104 @@
+//! Controls: users that are known to be there, so that a probe of the Sync API proves something.
+//!
+//! An outage behind the service looks like success with every id refused (`facts/sunbird.md` 2.6): only a user who
+//! came back true before, or whom the table has just named, tells the two apart.
+
+use std::collections::VecDeque;
+
+use super::engine::{Effect, Engine, Now, StageName};
+use crate::domain::ids::UserId;
+use crate::ports::{Blame, CallResult, Disposition, Failure, Synced};
+
+/// Users per probe.
+const CONTROLS: usize = 3;
+/// Users asked of the table when no control is at hand: some may be in the stages themselves.
+pub const DRAWN: usize = 12;
+
+#[derive(Debug, Default)]
+pub struct Controls {
+    /// Came back true, newest last.
+    proved: VecDeque<UserId>,
+    /// Named by the table.
+    drawn: Vec<UserId>,
+}
+
+impl Controls {
+    pub fn proved(&mut self, user: UserId) {
+        if self.proved.contains(&user) {
+            return;
+        }
+        if self.proved.len() == CONTROLS {
+            self.proved.pop_front();
+        }
+        self.proved.push_back(user);
+    }
+
+    fn candidates(&self) -> impl Iterator<Item = &UserId> {
+        self.proved.iter().rev().chain(&self.drawn)
+    }
+}
+
+impl Engine {
+    /// Controls have no item in the stages: their lines are free, and the probe holds them meanwhile.
+    pub(super) fn probe_sync(&mut self, now: Now) {
+        let mut controls: Vec<UserId> = Vec::new();
+        for user in self.controls.candidates() {
+            if controls.len() < CONTROLS && !controls.contains(user) && self.lines.hold_for_probe(user) {
+                controls.push(user.clone());
+            }
+        }
+        if !controls.is_empty() {
+            self.effects.push(Effect::ProbeSync(controls));
+        } else if self.controls.drawn.is_empty() {
+            self.effects.push(Effect::Draw);
+        } else {
+            // All of them are in work: draw others at the next probe.
+            self.controls.drawn.clear();
+            self.probed(StageName::Sync, None, now);
+        }
+    }
+
+    pub(super) fn drawn(&mut self, drawn: Result<Vec<UserId>, Failure>, now: Now) {
+        self.controls.drawn = drawn.unwrap_or_default();
+        if self.controls.drawn.is_empty() { self.probed(StageName::Sync, None, now) } else { self.probe_sync(now) }
+    }
+
+    /// One control that comes back true: the service works. None: it is away, whatever it says.
+    pub(super) fn sync_probed(&mut self, controls: &[UserId], answer: CallResult<Synced>, now: Now) {
+        for user in controls {
+            if let Some(next) = self.lines.release(user, None) {
+                self.start_lookup(next, now);
+            }
+        }
+        let verdict = answer.and_then(|answers| {
+            let works = answers.iter().any(Result::is_ok);
+            if works { Ok(()) } else { Err(Failure::new(Disposition::Retry(Blame::Server), "controls_not_indexed")) }
+        });
+        self.probed(StageName::Sync, Some(verdict), now);
+    }
+
+    pub(super) fn probed(&mut self, stage: StageName, verdict: Option<Result<(), Failure>>, now: Now) {
+        match stage {
+            StageName::Lookup => {
+                for ended in self.lookup.probed(verdict, now.at) {
+                    self.look_ended(ended, now);
+                }
+            }
+            StageName::Sync => {
+                for ended in self.sync.probed(verdict, now.at) {
+                    self.sync_ended(&ended, now);
+                }
+            }
+            StageName::Purge => {
+                for ended in self.purge.probed(verdict, now.at) {
+                    self.purge_ended(ended, now);
+                }
+            }
+            StageName::Clear => {
+                for ended in self.clear.probed(verdict, now.at) {
+                    self.clear_ended(&ended, now);
+                }
+            }
+        }
+    }
+}

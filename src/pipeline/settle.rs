@@ -1,0 +1,122 @@
+//! Settling: an outcome is told, and only when Kafka has acknowledged everything told do units and offsets move.
+
+use super::engine::{Effect, Engine, Note, Now};
+use super::intake::RejectedRecord;
+use super::item::{EventKey, ItemKey, Phase};
+use crate::domain::event::Why;
+use crate::domain::ids::{Epoch, Partition};
+use crate::domain::outcome::Ending;
+use crate::domain::record::OutputRecord;
+use crate::ports::Failure;
+
+/// Records that are published together, and what their acknowledgement settles.
+#[derive(Debug, Default)]
+pub struct Parcel {
+    pub receipts: Vec<Receipt>,
+    pub records: Vec<OutputRecord>,
+}
+
+#[derive(Debug)]
+pub enum Receipt {
+    Item(ItemKey),
+    /// An event that ended as a whole, before it had items.
+    Event(EventKey),
+    Rejected(Partition, Epoch, i64),
+}
+
+impl Parcel {
+    pub fn is_empty(&self) -> bool {
+        self.receipts.is_empty()
+    }
+}
+
+impl Engine {
+    /// The item has its outcome: its status, and its failed record and follow-ups where they are due.
+    pub(super) fn tell(&mut self, key: ItemKey, ending: Ending, follow_ups: &[Why], now: Now) {
+        let Some(item) = self.items.get_mut(&key) else { return };
+        item.phase = Phase::Publishing;
+        if let Some(event) = self.events.get_mut(&item.event) {
+            *event.tally.entry(ending.status).or_default() += 1;
+        }
+        let Some(item) = self.items.get(&key) else { return };
+        let Some(event) = self.events.get(&item.event) else { return };
+        let records = self.item_records(item, event, (ending, follow_ups), now);
+        let residue = match item.purge {
+            super::item::Branch::Ended(crate::domain::join::PurgeEnd::Clean { residue, .. }) => residue,
+            super::item::Branch::Ended(_) | super::item::Branch::Due => 0,
+        };
+        self.notes.push(Note::Ended {
+            action: item.action,
+            topic: event.partition.topic,
+            ending,
+            rows: item.reports.purge.rows.clone(),
+            residue,
+            event_ms: event.timestamp,
+            protection: item.protection,
+        });
+        self.notes.extend(follow_ups.iter().map(|why| Note::FollowUp(*why)));
+        self.outbox.receipts.push(Receipt::Item(key));
+        self.outbox.records.extend(records);
+    }
+
+    pub(super) fn tell_rejected(&mut self, rejected: Vec<RejectedRecord>) {
+        for record in rejected {
+            self.notes.push(Note::Rejected {
+                partition: record.partition,
+                offset: record.offset,
+                error: record.rejection.to_string(),
+            });
+            let told = self.rejection_records(&record);
+            self.outbox.records.extend(told);
+            self.outbox.receipts.push(Receipt::Rejected(record.partition, record.epoch, record.offset));
+        }
+    }
+
+    /// A token range is told as a whole, after its users or instead of them.
+    pub(super) fn tell_range(&mut self, key: EventKey, ending: Option<Ending>, now: Now) {
+        let Some(event) = self.events.get(&key) else { return };
+        let records = self.range_records(event, ending, now);
+        self.outbox.records.extend(records);
+        self.outbox.receipts.push(Receipt::Event(key));
+    }
+
+    pub(super) fn send_outbox(&mut self) {
+        if self.outbox.is_empty() {
+            return;
+        }
+        let parcel = std::mem::take(&mut self.outbox);
+        let id = self.key();
+        self.effects.push(Effect::Publish(id, parcel.records.clone()));
+        self.parcels.insert(id, parcel);
+    }
+
+    /// Without an acknowledgement nothing is settled: the same records are published again, under the same ids.
+    pub(super) fn published(&mut self, id: u64, answer: Result<(), Failure>, now: Now) {
+        if let Err(failure) = answer {
+            self.notes.push(Note::PublishFailed(failure.reason.to_string()));
+            if let Some(parcel) = self.parcels.get(&id) {
+                self.effects.push(Effect::Publish(id, parcel.records.clone()));
+            }
+            return;
+        }
+        self.notes.push(Note::Published);
+        let Some(parcel) = self.parcels.remove(&id) else { return };
+        self.last_progress = now.at;
+        for receipt in parcel.receipts {
+            match receipt {
+                Receipt::Item(key) => self.give_back(key, now),
+                Receipt::Event(key) => self.close_event(key),
+                Receipt::Rejected(partition, epoch, offset) => self.settle_offset(partition, epoch, offset),
+            }
+        }
+    }
+
+    /// The item's unit comes back; with the last one of a page the event goes on or is settled.
+    pub(super) fn give_back(&mut self, key: ItemKey, now: Now) {
+        let Some(item) = self.items.remove(&key) else { return };
+        self.budget.give(item.class, 1);
+        let Some(event) = self.events.get_mut(&item.event) else { return };
+        event.in_work = event.in_work.saturating_sub(1);
+        self.go_on_with_event(item.event, now);
+    }
+}

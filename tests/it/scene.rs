@@ -1,0 +1,113 @@
+//! What every test needs: the stack, an environment name of its own, a stand-in of its own, and readers of what is written.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use local_stack::records::Written;
+use local_stack::topics::{DELAY, DELETE, FAILED, REQUEST};
+use local_stack::{KeycloakRows, Records, Stack, StandIn, Status, Statuses, Topics, Users, Worker};
+
+/// Of anything that takes a moment; long, because four tests share two cores.
+pub const PATIENCE: Duration = Duration::from_secs(40);
+
+pub struct Scene {
+    pub stack: Stack,
+    pub topics: Topics,
+    pub users: Users,
+    pub rows: KeycloakRows,
+    pub sync_api: StandIn,
+    pub statuses: Statuses,
+    pub failed: Records,
+}
+
+impl Scene {
+    pub async fn set() -> Self {
+        Self::with(2, &["--per-id", "0"]).await
+    }
+
+    /// `partitions` of each topic; `options` of the stand-in.
+    pub async fn with(partitions: i32, options: &[&str]) -> Self {
+        let stack = Stack::load().unwrap();
+        let topics = Topics::create_new(&stack, partitions).await.unwrap();
+        Self {
+            users: Users::connect(&stack).await.unwrap(),
+            rows: KeycloakRows::connect(&stack).await.unwrap(),
+            sync_api: StandIn::start(&stack, options).unwrap(),
+            statuses: Statuses::follow(&topics).unwrap(),
+            failed: Records::follow(&topics, FAILED).unwrap(),
+            topics,
+            stack,
+        }
+    }
+
+    /// A worker that is ready.
+    pub async fn worker(&self, overrides: &[(&str, &str)]) -> Worker {
+        let mut worker = self.starting(overrides);
+        worker.wait_ready(PATIENCE).await.unwrap();
+        worker
+    }
+
+    /// A worker that may never become ready.
+    pub fn starting(&self, overrides: &[(&str, &str)]) -> Worker {
+        let endpoint = self.sync_api.endpoint();
+        let all: Vec<(&str, &str)> =
+            std::iter::once(("SYNC__ENDPOINT", endpoint.as_str())).chain(overrides.iter().copied()).collect();
+        Worker::start(&self.stack, &self.topics.env, &all).unwrap()
+    }
+
+    /// The last final ending of each user, when all of `ids` have one.
+    pub async fn final_endings(&self, ids: &[String]) -> BTreeMap<String, String> {
+        self.final_endings_within(ids, PATIENCE).await
+    }
+
+    pub async fn final_endings_within(&self, ids: &[String], patience: Duration) -> BTreeMap<String, String> {
+        let wanted: BTreeSet<&str> = ids.iter().map(String::as_str).collect();
+        let what = format!("{} users are final", wanted.len());
+        let all_are_final = |all: &[Status]| {
+            let told: BTreeSet<&str> = all.iter().filter(|it| it.is_final).map(|it| it.user.as_str()).collect();
+            wanted.is_subset(&told)
+        };
+        let all = self.statuses.until(&what, patience, all_are_final).await;
+        endings(&all.unwrap_or_else(|error| panic!("{error:?}")))
+    }
+
+    /// Everything that came in is committed.
+    pub async fn inputs_committed(&self) {
+        self.topics.until_committed(&[DELETE, REQUEST], PATIENCE).await.unwrap_or_else(|error| panic!("{error:?}"));
+    }
+
+    /// The follow-ups too, which are due after `delay.after`.
+    pub async fn all_committed(&self) {
+        let topics = [DELETE, REQUEST, DELAY];
+        self.topics.until_committed(&topics, PATIENCE).await.unwrap_or_else(|error| panic!("{error:?}"));
+    }
+
+    pub async fn assert_gone(&self, ids: &[String]) {
+        assert_eq!(self.rows.of(ids).await.unwrap(), BTreeMap::new());
+    }
+
+    pub async fn failed_records(&self, count: usize) -> Vec<Written> {
+        let wanted = |all: &[Written]| all.len() >= count;
+        self.failed.until("failed records", PATIENCE, wanted).await.unwrap_or_else(|error| panic!("{error:?}"))
+    }
+
+    /// Ids of the documents that the stand-in holds.
+    pub async fn indexed(&self) -> BTreeSet<String> {
+        let documents = self.sync_api.documents().await.unwrap();
+        documents["ids"].as_array().unwrap().iter().map(|id| id.as_str().unwrap().to_owned()).collect()
+    }
+}
+
+/// The last final status of each user: readers let it win.
+pub fn endings(all: &[Status]) -> BTreeMap<String, String> {
+    all.iter().filter(|status| status.is_final).map(|status| (status.user.clone(), status.ending())).collect()
+}
+
+/// How many users ended how.
+pub fn counts(endings: &BTreeMap<String, String>) -> BTreeMap<&str, usize> {
+    let mut counts = BTreeMap::new();
+    for ending in endings.values() {
+        *counts.entry(ending.as_str()).or_default() += 1;
+    }
+    counts
+}

@@ -1,0 +1,40 @@
+//! The promises of the engine, held against random scripts of events, failures, rebalances and crashes.
+//!
+//! No clock and no socket: the script is the world. After every step the books are checked; at the end the world heals
+//! and everything must be settled.
+
+#[path = "model/script.rs"]
+mod script;
+#[path = "model/world.rs"]
+mod world;
+
+use proptest::prelude::*;
+
+use script::{Step, steps};
+use world::Play;
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 192, max_shrink_iters: 2000, ..ProptestConfig::default() })]
+
+    /// `settled_before_committed`, `budget_returns_to_zero`, `one_at_a_time_per_user`, `never_purge_a_live_user`,
+    /// `a_stale_owner_is_harmless`, `an_outage_dead_letters_nothing`: see `world.rs` for where each is checked.
+    #[test]
+    fn the_promises_hold_in_every_order_of_things(script in prop::collection::vec(steps(), 1..120)) {
+        let mut play = Play::new();
+        for step in &script {
+            play.step(step);
+        }
+        play.heal();
+        play.all_is_settled();
+    }
+}
+
+#[test]
+fn an_event_goes_all_the_way() {
+    let mut play = Play::new();
+    play.step(&Step::Deliver { user: 1, partition: 0 });
+    play.step(&Step::Delete { user: 1 });
+    play.heal();
+    play.all_is_settled();
+    assert_eq!(play.purges_of(1), 1);
+}
