@@ -170,7 +170,8 @@ async fn a_sweep_ends_the_access_of_a_login_that_came_too_late() {
     assert!(rows(purge_with_access(&id, PurgeKind::Sweep).await).is_empty());
 }
 
-/// The block waits for the lock on a neighbour's row while the user logs in.
+/// The block waits for the lock on a neighbour's row while the user logs in. The neighbour is locked as a login would lock
+/// them: it stops the purge, not the logout before it.
 #[tokio::test]
 async fn a_login_between_the_end_of_access_and_the_purge_is_ended_too() {
     let (keycloak, mut database) = (Keycloak::visit().await, database().await);
@@ -184,11 +185,13 @@ async fn a_login_between_the_end_of_access_and_the_purge_is_ended_too() {
     let orders = [order(&id, PurgeKind::Full), order(&neighbour.id, PurgeKind::Full)];
 
     let busy = database.transaction().await.unwrap();
-    busy.execute("SELECT FROM user_entity WHERE id = $1::text FOR UPDATE", &[&neighbour.id]).await.unwrap();
+    busy.execute("SELECT FROM user_entity WHERE id = $1::text FOR KEY SHARE", &[&neighbour.id]).await.unwrap();
+    let holder: i32 = busy.query_one("SELECT pg_backend_pid()", &[]).await.unwrap().get(0);
+    let watcher = crate::keycloak::stack::database().await;
     let login = async {
-        let waiting =
-            "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid)))";
-        while !busy.query_one(waiting, &[]).await.unwrap().get::<_, bool>(0) {
+        // Not on the holder's connection: a transaction sees the activity of its first look for ever.
+        let waiting = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE $1::int4 = ANY (pg_blocking_pids(pid)))";
+        while !watcher.query_one(waiting, &[&holder]).await.unwrap().get::<_, bool>(0) {
             tokio::task::yield_now().await;
         }
         let token = keycloak.log_in(&id, "mobile", "openid offline_access").await.unwrap();
