@@ -3,6 +3,9 @@
 //! No clock and no socket: the script is the world. After every step the books are checked; at the end the world heals
 //! and everything must be settled.
 
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+#![expect(clippy::cast_possible_wrap, reason = "logs of a few dozen records")]
+
 #[path = "model/script.rs"]
 mod script;
 #[path = "model/world.rs"]
