@@ -32,7 +32,8 @@ struct Connected {
     user: PreparedStatement,
     organisation: OnceCell<PreparedStatement>,
     location: OnceCell<PreparedStatement>,
-    /// A read failed: the driver may still hold on to a node that is gone for good, after a reset of the stack.
+    /// A read failed: a new session is tried. The driver finds its node again too, yet it waits ever longer between its
+    /// attempts (6 s seen after an outage of 45 s), and tests want the end of an outage to be the end.
     is_doubtful: AtomicBool,
 }
 
