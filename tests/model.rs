@@ -13,7 +13,7 @@ mod world;
 
 use proptest::prelude::*;
 
-use script::{Step, steps};
+use script::{Step, USERS, steps};
 use world::Play;
 
 proptest! {
@@ -30,6 +30,19 @@ proptest! {
         play.heal();
         play.all_is_settled();
     }
+}
+
+/// A small table: no control is free, because every user waits for the service to come back.
+#[test]
+fn an_outage_ends_although_every_user_is_in_work() {
+    let mut play = Play::new();
+    for user in 0..USERS {
+        play.step(&Step::Delete { user });
+        play.step(&Step::Deliver { user, partition: 0 });
+    }
+    play.until_sync_fails();
+    play.heal();
+    play.all_is_settled();
 }
 
 #[test]

@@ -39,7 +39,8 @@ impl Controls {
 }
 
 impl Engine {
-    /// Controls have no item in the stages: their lines are free, and the probe holds them meanwhile.
+    /// Controls have no item in the stages, wherever there are such users: their lines are free, and the probe holds
+    /// them meanwhile.
     pub(super) fn probe_sync(&mut self, now: Now) {
         let mut controls: Vec<UserId> = Vec::new();
         for user in self.controls.candidates() {
@@ -54,8 +55,24 @@ impl Engine {
         } else {
             // All of them are in work: draw others at the next probe.
             self.controls.drawn.clear();
-            self.probed(StageName::Sync, None, now);
+            let waiting = self.waiting_controls();
+            if waiting.is_empty() {
+                self.probed(StageName::Sync, None, now);
+            } else {
+                self.effects.push(Effect::ProbeSync(waiting));
+            }
         }
+    }
+
+    /// Where everybody is in work, who waits in the stage is a control: lookup has just read the row, and behind an
+    /// open breaker no call can overlap with the probe. Without them a small table would never come back from an outage.
+    fn waiting_controls(&self) -> Vec<UserId> {
+        if self.sync.breaker.is_closed() {
+            return Vec::new();
+        }
+        let waiting = self.sync.waiting().into_iter().filter_map(|key| self.items.get(&key));
+        let users = waiting.filter(|item| item.object_type.is_user() && !item.abandoned);
+        users.map(|item| item.user.clone()).take(CONTROLS).collect()
     }
 
     pub(super) fn drawn(&mut self, drawn: Result<Vec<UserId>, Failure>, now: Now) {
@@ -66,7 +83,7 @@ impl Engine {
     /// One control that comes back true: the service works. None: it is away, whatever it says.
     pub(super) fn sync_probed(&mut self, controls: &[UserId], answer: CallResult<Synced>, now: Now) {
         for user in controls {
-            if let Some(next) = self.lines.release(user, None) {
+            if let Some(next) = self.lines.release_by_probe(user) {
                 self.start_lookup(next, now);
             }
         }

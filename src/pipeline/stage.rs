@@ -159,6 +159,14 @@ impl Stage {
         self.tracks.contains_key(&item)
     }
 
+    /// Who waits for a call, oldest first; nobody who is suspected.
+    pub fn waiting(&self) -> Vec<ItemKey> {
+        let waits = |track: &Track| matches!(track.place, Place::Ready | Place::Delayed(_) | Place::Split);
+        let mut waiting: Vec<_> = self.tracks.iter().filter(|(_, track)| waits(track)).map(|(item, _)| *item).collect();
+        waiting.sort_unstable();
+        waiting
+    }
+
     pub fn is_in_call(&self, item: ItemKey) -> bool {
         self.tracks.get(&item).is_some_and(|track| track.place == Place::InCall)
     }

@@ -98,6 +98,21 @@ impl Play {
         self.turn();
     }
 
+    /// Everything works but the Sync API, whose credentials are refused.
+    pub fn until_sync_fails(&mut self) {
+        for _ in 0..200 {
+            while let Some(call) = self.calls.pop_front() {
+                let fault = if matches!(call, Effect::Sync(..)) { Fault::Held } else { Fault::None };
+                self.answer(call, fault);
+                if fault == Fault::Held {
+                    return;
+                }
+            }
+            self.wait(Duration::from_millis(500));
+        }
+        panic!("nobody was synced");
+    }
+
     /// Nothing fails any more, and time goes on until nothing is left to do.
     pub fn heal(&mut self) {
         for _ in 0..4000 {
