@@ -69,7 +69,7 @@ fn worse(one: Exit, other: Exit) -> Exit {
 }
 
 /// The bounded word and what lies beneath it, without what the level above has said already.
-fn whole_story(failure: &Failure) -> String {
+pub(super) fn whole_story(failure: &Failure) -> String {
     let mut story = failure.reason.to_string();
     let mut next: Option<&dyn std::error::Error> = std::error::Error::source(failure);
     while let Some(error) = next {

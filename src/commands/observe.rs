@@ -8,7 +8,7 @@ use crate::adapters::kafka::Committer;
 use crate::adapters::kafka::lag::Watermarks;
 use crate::domain::ids::{Class, Partition};
 use crate::domain::outcome::Status;
-use crate::metrics::{BreakerLabel, CallEnd, CommitEnd, ItemState, Metrics, StageLabel};
+use crate::metrics::{BreakerLabel, CallEnd, CommitEnd, ItemState, Metrics};
 use crate::pipeline::breaker::BreakerState;
 use crate::pipeline::engine::{Completion, Engine, Note, Now, StageName};
 use crate::pipeline::run::Observer;
@@ -85,16 +85,16 @@ impl PipelineObserver {
     }
 
     fn breaker(&mut self, stage: StageName, state: &BreakerState) {
+        if self.breakers.get(stage.label()).unwrap_or(&BreakerState::Closed) == state {
+            return;
+        }
+        self.breakers.insert(stage.label(), state.clone());
         let label = match state {
             BreakerState::Closed => BreakerLabel::Closed,
             BreakerState::Open => BreakerLabel::Open,
             BreakerState::Held(_) => BreakerLabel::Held,
         };
-        self.metrics.breaker(stage_label(stage), label);
-        let before = self.breakers.insert(stage.label(), state.clone()).unwrap_or(BreakerState::Closed);
-        if before == *state {
-            return;
-        }
+        self.metrics.breaker(stage, label);
         match state {
             BreakerState::Closed => tracing::info!(stage = stage.label(), "works again"),
             BreakerState::Open => {
@@ -156,9 +156,9 @@ impl Observer for PipelineObserver {
 
     fn completed(&mut self, completion: &Completion, took: Duration) {
         match completion {
-            Completion::Lookup(_, answer) => self.metrics.stage_call(StageLabel::Lookup, end_of(answer), took),
-            Completion::Sync(_, answer) => self.metrics.stage_call(StageLabel::Sync, end_of(answer), took),
-            Completion::Purge(_, answer) => self.metrics.stage_call(StageLabel::Purge, end_of(answer), took),
+            Completion::Lookup(_, answer) => self.metrics.stage_call(StageName::Lookup, end_of(answer), took),
+            Completion::Sync(_, answer) => self.metrics.stage_call(StageName::Sync, end_of(answer), took),
+            Completion::Purge(_, answer) => self.metrics.stage_call(StageName::Purge, end_of(answer), took),
             Completion::Clear(_, answer) => self.metrics.cache_cleared(answer.is_ok()),
             Completion::Probe(..)
             | Completion::ProbeSync(..)
@@ -173,23 +173,14 @@ impl Observer for PipelineObserver {
             self.metrics.budget_held(class, engine.units_held(class));
         }
         for stage in [StageName::Lookup, StageName::Sync, StageName::Purge] {
-            let (label, counts) = (stage_label(stage), engine.stage(stage).counts());
-            self.metrics.stage_items(label, ItemState::Ready, counts.ready);
-            self.metrics.stage_items(label, ItemState::Delayed, counts.delayed);
-            self.metrics.stage_items(label, ItemState::InCall, counts.in_call);
+            let counts = engine.stage(stage).counts();
+            self.metrics.stage_items(stage, ItemState::Ready, counts.ready);
+            self.metrics.stage_items(stage, ItemState::Delayed, counts.delayed);
+            self.metrics.stage_items(stage, ItemState::InCall, counts.in_call);
         }
         self.metrics.sync_block_size(engine.stage(StageName::Sync).block_size());
         self.partition(engine, now);
         self.commits();
-    }
-}
-
-fn stage_label(stage: StageName) -> StageLabel {
-    match stage {
-        StageName::Lookup => StageLabel::Lookup,
-        StageName::Sync => StageLabel::Sync,
-        StageName::Purge => StageLabel::Purge,
-        StageName::Clear => StageLabel::Clear,
     }
 }
 

@@ -29,7 +29,6 @@ pub fn rules(settings: &Settings, purge_mode: PurgeMode) -> anyhow::Result<Rules
         guard: Guard { purge_missing: settings.guard.missing_user == MissingUser::Purge, looks: settings.delay.looks },
         max_age: settings.guard.max_age,
         purge_mode,
-        sync_mode: settings.sync.mode,
         settle_delay: settings.sync.settle_delay,
         ambiguity: settings.sync.ambiguity,
         delay_after: settings.delay.after,

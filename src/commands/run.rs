@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use tokio::sync::mpsc;
 
 use super::Exit;
+use super::check::whole_story;
 use super::observe::PipelineObserver;
 use super::rules::{rules, stages};
 use super::world::{self, Dependencies};
@@ -20,8 +21,8 @@ use crate::lifecycle::Lifecycle;
 use crate::metrics::Metrics;
 use crate::pipeline::engine::Engine;
 use crate::pipeline::run::{End, Pace, World};
+use crate::ports::Disposition;
 use crate::ports::log::Arrival;
-use crate::ports::{Disposition, Failure};
 use crate::settings::{PurgeMode, Settings};
 
 /// Records of one partition that may wait unopened.
@@ -49,7 +50,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     if let Some(exit) = checked(&dependencies, mode).await {
         return Ok(exit.into());
     }
-    let (intake, arrivals) = start_intake(&settings, mode, inputs)?;
+    let (intake, arrivals) = start_intake(&settings, inputs)?;
     health.set_started();
     follow_health(&intake, &health, &lifecycle)?;
     tracing::info!(env = settings.env, ?mode, http = %address, "running");
@@ -101,19 +102,8 @@ fn inputs(mode: PurgeMode) -> Vec<InputTopic> {
     }
 }
 
-fn start_intake(
-    settings: &Settings,
-    mode: PurgeMode,
-    inputs: Vec<InputTopic>,
-) -> anyhow::Result<(Intake, mpsc::Receiver<Arrival>)> {
-    let group = settings.kafka.group.replace("{env}", &settings.env);
-    let group = match mode {
-        PurgeMode::DryRun => match group.strip_suffix("-group") {
-            Some(stem) => format!("{stem}-dry-run-group"),
-            None => format!("{group}-dry-run"),
-        },
-        PurgeMode::Delete | PurgeMode::Off => group,
-    };
+fn start_intake(settings: &Settings, inputs: Vec<InputTopic>) -> anyhow::Result<(Intake, mpsc::Receiver<Arrival>)> {
+    let group = settings.group();
     let options = IntakeOptions { group, inputs, room: ROOM, drain_timeout: settings.drain_timeout, decode };
     Ok(Intake::start(&settings.kafka, &world::topics(settings)?, &options)?)
 }
@@ -165,27 +155,16 @@ async fn checked(dependencies: &Dependencies, mode: PurgeMode) -> Option<Exit> {
             Ok(()) => tracing::info!(dependency, "checked"),
             Err(failure) => match failure.disposition {
                 Disposition::Retry(_) => {
-                    tracing::warn!(dependency, problem = story(&failure), "away at the start: its work waits");
+                    tracing::warn!(dependency, problem = whole_story(&failure), "away at the start: its work waits");
                 }
                 Disposition::Reject | Disposition::Hold => {
-                    tracing::error!(dependency, problem = story(&failure), "held at start");
+                    tracing::error!(dependency, problem = whole_story(&failure), "held at start");
                     exit = Some(Exit::Held);
                 }
             },
         }
     }
     exit
-}
-
-/// The failure's word and what its sources say of it; adapters keep user data out of both.
-pub(super) fn story(failure: &Failure) -> String {
-    let mut story = failure.to_string();
-    let mut source = std::error::Error::source(failure);
-    while let Some(error) = source {
-        story = format!("{story}: {error}");
-        source = error.source();
-    }
-    story
 }
 
 /// Liveness depends on the poll thread alone, so a thread of its own carries its signs of life, not the runtime.

@@ -1,28 +1,5 @@
 //! The labels that are closed lists of this program: every value of them is there from the start, at zero.
 
-/// Which part of an item's way.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum StageLabel {
-    Lookup,
-    Sync,
-    Purge,
-    /// Keycloak's user cache, behind its Admin API.
-    Clear,
-}
-
-impl StageLabel {
-    pub const ALL: [Self; 4] = [Self::Lookup, Self::Sync, Self::Purge, Self::Clear];
-
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Lookup => "lookup",
-            Self::Sync => "sync",
-            Self::Purge => "purge",
-            Self::Clear => "clear",
-        }
-    }
-}
-
 /// How a call of a stage ended, probes left out.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum CallEnd {

@@ -15,8 +15,9 @@ use crate::domain::event::{Action, Why};
 use crate::domain::ids::{Class, InputTopic, Partition};
 use crate::domain::outcome::{Ending, RowCounts};
 use crate::domain::record::OutputTopic;
+use crate::pipeline::engine::StageName;
 use crate::ports::{FailureReason, Protection};
-pub use labels::{BreakerLabel, CallEnd, CommitEnd, ItemState, StageLabel};
+pub use labels::{BreakerLabel, CallEnd, CommitEnd, ItemState};
 
 define::metrics! {
     /// All metrics of one worker.
@@ -129,7 +130,7 @@ impl Metrics {
     }
 
     fn zero_stages(&self) {
-        for stage in StageLabel::ALL.map(StageLabel::label) {
+        for stage in StageName::ALL.map(StageName::label) {
             self.stage_duration_seconds.with_label_values(&[stage]);
             self.breaker_state.with_label_values(&[stage]);
             self.breaker_opened_total.with_label_values(&[stage]);
@@ -202,21 +203,21 @@ impl Metrics {
 
 /// What the stages do.
 impl Metrics {
-    pub fn stage_call(&self, stage: StageLabel, end: CallEnd, took: Duration) {
+    pub fn stage_call(&self, stage: StageName, end: CallEnd, took: Duration) {
         self.stage_calls_total.with_label_values(&[stage.label(), end.label()]).inc();
         self.stage_duration_seconds.with_label_values(&[stage.label()]).observe(took.as_secs_f64());
     }
 
-    pub fn stage_items(&self, stage: StageLabel, state: ItemState, items: usize) {
+    pub fn stage_items(&self, stage: StageName, state: ItemState, items: usize) {
         self.stage_items.with_label_values(&[stage.label(), state.label()]).set(count(items));
     }
 
-    pub fn retried(&self, stage: StageLabel, reason: &FailureReason) {
+    pub fn retried(&self, stage: StageName, reason: &FailureReason) {
         self.retries_total.with_label_values(&[stage.label(), &reason.0]).inc();
     }
 
     /// Counts the change from closed to anything else.
-    pub fn breaker(&self, stage: StageLabel, state: BreakerLabel) {
+    pub fn breaker(&self, stage: StageName, state: BreakerLabel) {
         let gauge = self.breaker_state.with_label_values(&[stage.label()]);
         if gauge.get() == BreakerLabel::Closed as i64 && state != BreakerLabel::Closed {
             self.breaker_opened_total.with_label_values(&[stage.label()]).inc();

@@ -36,10 +36,10 @@ fn what_happens_is_counted_under_its_labels() {
     let metrics = Metrics::new();
     metrics.item_ended(Action::DeleteUser, Ending::success(Reason::Purged));
     metrics.rows_deleted(&RowCounts::from([("user_entity", 3)]));
-    metrics.retried(StageLabel::Sync, &FailureReason("http_502".into()));
+    metrics.retried(StageName::Sync, &FailureReason("http_502".into()));
     metrics.status_published(InputTopic::Delete, Some(Duration::from_secs(2)));
     for state in [BreakerLabel::Open, BreakerLabel::Held, BreakerLabel::Closed, BreakerLabel::Held] {
-        metrics.breaker(StageLabel::Purge, state);
+        metrics.breaker(StageName::Purge, state);
     }
     let text = metrics.render();
     for line in [

@@ -19,7 +19,7 @@ use crate::domain::outcome::{Ending, RowCounts};
 use crate::domain::record::OutputRecord;
 use crate::domain::verdict::{Guard, UserRow};
 use crate::ports::{CallResult, Failure, Protection, PurgeOrder, Purged, Synced};
-use crate::settings::{PurgeMode, SyncMode};
+use crate::settings::PurgeMode;
 
 /// The two clocks: one to measure with, one to write down (milliseconds since 1970).
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +36,6 @@ pub struct Rules {
     pub guard: Guard,
     pub max_age: Duration,
     pub purge_mode: PurgeMode,
-    pub sync_mode: SyncMode,
     pub settle_delay: Duration,
     pub ambiguity: Duration,
     pub delay_after: Duration,

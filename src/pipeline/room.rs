@@ -67,18 +67,16 @@ impl Engine {
             Phase::Lookup | Phase::Branches => {}
         }
         item.sync_in_doubt |= self.sync.lost_answer(key);
+        self.drop_item(key, now);
+    }
+
+    /// Out of every stage; what is inside a call is dropped at its end.
+    pub(super) fn drop_item(&mut self, key: ItemKey, now: Now) {
         let mut out = true;
         for stage in [&mut self.lookup, &mut self.sync, &mut self.purge, &mut self.clear] {
             out &= stage.leave(key);
         }
         if out {
-            self.drop_item(key, now);
-        }
-    }
-
-    pub(super) fn drop_item(&mut self, key: ItemKey, now: Now) {
-        let stages = [&mut self.lookup, &mut self.sync, &mut self.purge, &mut self.clear];
-        if stages.into_iter().all(|stage| stage.leave(key)) {
             self.release_line(key, now);
             self.give_back(key, now);
         }

@@ -181,10 +181,6 @@ impl Stage {
         self.tracks.get(&item).is_some_and(|track| track.answer_lost)
     }
 
-    pub fn len(&self) -> usize {
-        self.tracks.len()
-    }
-
     pub fn is_empty(&self) -> bool {
         self.tracks.is_empty()
     }
@@ -193,10 +189,6 @@ impl Stage {
         let in_call = self.calls.values().map(|call| call.items.len()).sum();
         let ready = self.ready.values().map(VecDeque::len).sum();
         Counts { ready, in_call, delayed: self.tracks.len() - ready - in_call }
-    }
-
-    pub fn calls_under_way(&self) -> usize {
-        self.calls.len()
     }
 
     pub fn block_size(&self) -> usize {

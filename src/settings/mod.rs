@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 pub use aliases::batch_job_rate;
 pub use load::{Loaded, Origins, Problem, SettingsError, environment};
-pub use properties::reserved_property;
+pub use properties::{RESERVED_PROPERTIES, reserved_property};
 pub use rules::CallRate;
 
 /// Everything that can be set. Unknown keys are refused.

@@ -1,7 +1,7 @@
 //! librdkafka's properties that are not the operator's to set: the promises rest on them.
 
 /// Names, aliases of librdkafka included, and what to do instead or why not.
-const RESERVED: &[(&str, &str)] = &[
+pub const RESERVED_PROPERTIES: &[(&str, &str)] = &[
     ("bootstrap.servers", "set kafka.brokers"),
     ("metadata.broker.list", "set kafka.brokers"),
     ("group.id", "set kafka.group"),
@@ -24,5 +24,5 @@ const RESERVED: &[(&str, &str)] = &[
 
 /// Why this property cannot be set in `kafka.properties`; `None` when it can.
 pub fn reserved_property(name: &str) -> Option<&'static str> {
-    RESERVED.iter().find(|(reserved, _)| *reserved == name).map(|(_, reason)| *reason)
+    RESERVED_PROPERTIES.iter().find(|(reserved, _)| *reserved == name).map(|(_, reason)| *reason)
 }

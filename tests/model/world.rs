@@ -16,7 +16,7 @@ use user_purge_sync::pipeline::retry::RetryPolicy;
 use user_purge_sync::pipeline::stage::StageOptions;
 use user_purge_sync::ports::log::{Arrival, Assignment, CommitPoint, Delivery, Gate};
 use user_purge_sync::ports::{Blame, Disposition, Failure, PurgeOrder, Purged, Synced};
-use user_purge_sync::settings::{PurgeMode, SyncMode};
+use user_purge_sync::settings::PurgeMode;
 
 use super::script::{Fault, PARTITIONS, Step, USERS};
 
@@ -378,7 +378,6 @@ fn engine(now: Now) -> Engine {
         guard: Guard { purge_missing: false, looks: 2 },
         max_age: MAX_AGE,
         purge_mode: PurgeMode::Delete,
-        sync_mode: SyncMode::Verify,
         settle_delay: Duration::from_secs(30),
         ambiguity: Duration::from_secs(30),
         delay_after: Duration::from_secs(40),

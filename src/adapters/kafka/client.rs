@@ -5,7 +5,7 @@ use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 
-use crate::settings::KafkaSettings;
+use crate::settings::{KafkaSettings, reserved_property};
 
 /// Replaces `{env}` in a configured name.
 pub fn named_for(env: &str, template: &str) -> String {
@@ -19,28 +19,6 @@ pub struct PropertyRefused {
     pub property: String,
     pub reason: &'static str,
 }
-
-/// Properties that are ours, and why; aliases of librdkafka included.
-const OURS: &[(&str, &str)] = &[
-    ("bootstrap.servers", "set kafka.brokers"),
-    ("metadata.broker.list", "set kafka.brokers"),
-    ("group.id", "set kafka.group"),
-    ("session.timeout.ms", "set kafka.session_timeout"),
-    ("heartbeat.interval.ms", "it follows kafka.session_timeout"),
-    ("enable.auto.commit", "an offset is committed when its event is settled, never before"),
-    ("enable.auto.offset.store", "an offset is committed when its event is settled, never before"),
-    ("auto.commit.interval.ms", "set kafka.commit_interval"),
-    ("auto.offset.reset", "the first start reads from the earliest offset, so that no deletion is missed"),
-    ("partition.assignment.strategy", "the drain at a revocation needs cooperative-sticky in every member"),
-    ("isolation.level", "records of aborted transactions are not work"),
-    ("enable.partition.eof", "the intake reads no ends of partitions"),
-    ("allow.auto.create.topics", "a missing topic is an error that an operator mends"),
-    ("enable.idempotence", "a retried record must not be written twice"),
-    ("acks", "a status counts when all replicas have it"),
-    ("request.required.acks", "a status counts when all replicas have it"),
-    ("transactional.id", "the worker writes without transactions"),
-    ("delivery.report.only.error", "the worker waits for each acknowledgement"),
-];
 
 /// The start of every client's configuration.
 fn base(settings: &KafkaSettings) -> ClientConfig {
@@ -56,7 +34,7 @@ fn base(settings: &KafkaSettings) -> ClientConfig {
 /// The settings' own properties on top of ours, or the first one that may not be set.
 fn with_properties(mut config: ClientConfig, settings: &KafkaSettings) -> Result<ClientConfig, PropertyRefused> {
     for (property, value) in &settings.properties {
-        if let Some((_, reason)) = OURS.iter().find(|(ours, _)| ours == property) {
+        if let Some(reason) = reserved_property(property) {
             return Err(PropertyRefused { property: property.clone(), reason });
         }
         config.set(property, value);
@@ -152,6 +130,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::settings::RESERVED_PROPERTIES;
 
     fn settings(properties: &[(&str, &str)]) -> KafkaSettings {
         KafkaSettings {
@@ -165,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_property_that_would_break_a_promise_is_refused_by_name() {
-        for (property, _) in OURS {
+        for (property, _) in RESERVED_PROPERTIES {
             let settings = settings(&[(property, "x")]);
             for refused in [
                 consumer_config(&settings, "group").err(),
