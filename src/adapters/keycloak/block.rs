@@ -97,15 +97,14 @@ impl<'a> Block<'a> {
         ids
     }
 
-    /// Whose access must end: the ids that the database knows, and, in a sweep, federated ids too that may have a session in
-    /// Keycloak's memory alone, of a login that was under way during the purge.
+    /// Whose access must end: the ids that the database knows, and the federated one in any case. A federated user who never
+    /// changed anything has no row at all, and before Keycloak 26 a session in its memory alone.
     pub(super) fn ids_to_end(&self, known: &HashSet<String>) -> Vec<Known> {
         let mut ends = Vec::new();
         for member in self.open() {
             for id in member.forms.purged(member.order.kind) {
                 let has_rows = known.contains(id);
-                let late = member.order.kind == PurgeKind::Sweep && member.forms.current() == Some(id);
-                if has_rows || late {
+                if has_rows || member.forms.current() == Some(id) {
                     ends.push(Known { id: id.to_owned(), has_rows });
                 }
             }

@@ -147,13 +147,12 @@ async fn everybody_else_stays_logged_in() {
     assert_eq!(tokens.refreshed(&keycloak).await, 4);
 }
 
-/// A login that was under way during the purge leaves a session; older servers keep it in memory alone.
-#[tokio::test]
-async fn a_sweep_ends_the_access_of_a_login_that_came_too_late() {
-    let (keycloak, database, id) = (Keycloak::visit().await, database().await, Uuid::new_v4().to_string());
-    let federated = format!("f:{PROVIDER}:{id}");
+/// Logged in, in the memory of Keycloak alone: older servers keep online sessions there, and a federated user who never
+/// changed anything has no row.
+async fn logged_in_without_a_row(keycloak: &Keycloak, id: &str) -> String {
+    let (database, federated) = (database().await, format!("f:{PROVIDER}:{id}"));
     keycloak.set_password(&federated).await;
-    let token = keycloak.log_in(&id, "portal", "openid").await.unwrap();
+    let token = keycloak.log_in(id, "portal", "openid").await.unwrap();
     for (table, column) in
         [("fed_user_credential", "user_id"), ("fed_user_attribute", "user_id"), ("federated_user", "id")]
     {
@@ -161,13 +160,30 @@ async fn a_sweep_ends_the_access_of_a_login_that_came_too_late() {
         database.execute(&sql, &[&federated]).await.unwrap();
     }
     keycloak.refresh("portal", &token).await.unwrap();
+    token
+}
 
-    purge_with_access(&id, PurgeKind::Sweep).await;
+async fn loses_access_without_a_row(kind: PurgeKind) {
+    let (keycloak, id) = (Keycloak::visit().await, Uuid::new_v4().to_string());
+    let token = logged_in_without_a_row(&keycloak, &id).await;
+
+    purge_with_access(&id, kind).await;
 
     assert!(keycloak.refresh("portal", &token).await.is_err());
-    assert!(rows_holding(&database, &id).await.is_empty());
-    // Nothing is left to do: a second sweep writes nothing either.
-    assert!(rows(purge_with_access(&id, PurgeKind::Sweep).await).is_empty());
+    assert!(rows_holding(&database().await, &id).await.is_empty());
+    // Nothing is left to do: a second purge writes nothing either.
+    assert!(rows(purge_with_access(&id, kind).await).is_empty());
+}
+
+#[tokio::test]
+async fn access_ends_for_a_federated_user_without_a_row() {
+    loses_access_without_a_row(PurgeKind::Full).await;
+}
+
+/// Of a login that was under way during the purge.
+#[tokio::test]
+async fn a_sweep_ends_the_access_of_a_login_that_came_too_late() {
+    loses_access_without_a_row(PurgeKind::Sweep).await;
 }
 
 /// The block waits for the lock on a neighbour's row while the user logs in. The neighbour is locked as a login would lock
