@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::time::Duration;
 
+use local_stack::Stack;
 use scylla::client::session::Session;
 use scylla::client::session_builder::SessionBuilder;
 use user_purge_sync::adapters::cassandra::CassandraDirectory;
@@ -18,9 +19,8 @@ pub const USER_TABLE: &str = "(id text PRIMARY KEY, status int, isdeleted boolea
 pub const ALL_TOKENS: TokenRange = TokenRange { start: i64::MIN, end: i64::MAX };
 
 pub fn address() -> (String, u16) {
-    let host = std::env::var("CASSANDRA_HOST").unwrap_or_else(|_| "127.0.0.1".into());
-    let port = std::env::var("CASSANDRA_PORT").map_or(29042, |port| port.parse().unwrap());
-    (host, port)
+    let (host, port) = Stack::shared().cassandra.rsplit_once(':').unwrap();
+    (host.to_owned(), port.parse().unwrap())
 }
 
 pub fn settings() -> CassandraSettings {

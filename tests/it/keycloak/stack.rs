@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use local_stack::Stack;
 use tokio_postgres::{Client, NoTls};
 use user_purge_sync::adapters::keycloak::{AdminApi, PgIdentityStore};
 use user_purge_sync::domain::ids::UserId;
@@ -17,25 +18,17 @@ pub const PROVIDER: &str = "cassandrafederationid";
 pub const OTHER_REALM: &str = "other-realm-id";
 pub const OTHER_PROVIDER: &str = "otherfederationid";
 
-/// A value that `deploy/local/stack env` tells, or its default.
-pub fn env(key: &str, default: &str) -> String {
-    std::env::var(key).unwrap_or_else(|_| default.to_owned())
-}
-
-pub fn postgres_port() -> u16 {
-    env("POSTGRES_PORT", "25432").parse().unwrap()
-}
-
 /// As the worker is configured: its own role, with the rights of `deploy/keycloak-role.sql`.
 pub fn settings() -> KeycloakSettings {
+    let Stack { postgres, keycloak, .. } = Stack::shared();
     KeycloakSettings {
-        host: "127.0.0.1".to_owned(),
-        port: postgres_port(),
-        database: "keycloak".to_owned(),
-        username: "user_purge_sync".to_owned(),
-        password: "purge-local".into(),
+        host: postgres.host.clone(),
+        port: postgres.port,
+        database: postgres.database.clone(),
+        username: postgres.user.clone(),
+        password: postgres.password.clone().into(),
         schema: "public".to_owned(),
-        realm: "sunbird".to_owned(),
+        realm: keycloak.realm.clone(),
         provider_id: PROVIDER.to_owned(),
         former_providers: Vec::new(),
         deny_list: Vec::new(),
@@ -44,9 +37,9 @@ pub fn settings() -> KeycloakSettings {
         tls: TlsSettings { enabled: false, ca_file: None },
         admin_api: AdminApiSettings {
             enabled: true,
-            url: env("KEYCLOAK_URL", "http://127.0.0.1:28080/auth"),
-            client_id: "user-purge-sync".to_owned(),
-            client_secret: "purge-sync-local".into(),
+            url: keycloak.url.clone(),
+            client_id: keycloak.client_id.clone(),
+            client_secret: keycloak.client_secret.clone().into(),
             timeout: Duration::from_secs(20),
             concurrency: 4,
             ca_file: None,
@@ -77,8 +70,10 @@ pub fn admin_api() -> Arc<AdminApi> {
 
 /// The superuser: makes users and looks at what is left.
 pub async fn database() -> Client {
-    let config = format!("host=127.0.0.1 port={} user=postgres dbname=keycloak", postgres_port());
-    let (client, connection) = tokio_postgres::connect(&config, NoTls).await.expect("the local stack is up");
+    let postgres = &Stack::shared().postgres;
+    let mut config = tokio_postgres::Config::new();
+    config.host(&postgres.host).port(postgres.port).dbname(&postgres.database).user(&postgres.admin_user);
+    let (client, connection) = config.connect(NoTls).await.expect("the local stack is up");
     tokio::spawn(connection);
     client
 }

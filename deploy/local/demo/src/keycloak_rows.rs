@@ -12,10 +12,11 @@ pub struct KeycloakRows {
     client: Client,
     realm: String,
     provider: String,
+    membership: &'static str,
 }
 
 /// `$1` plain ids, `$2` the realm's id.
-const LOCAL: [&str; 9] = [
+const LOCAL: [&str; 8] = [
     "INSERT INTO user_entity (id, email, email_constraint, email_verified, enabled, realm_id, username, created_timestamp, not_before)
      SELECT id, id || '@local.test', id || '@local.test', true, true, $2::text, 'local-' || id, 0, 0 FROM unnest($1::text[]) t(id)",
     "INSERT INTO user_attribute (id, name, value, user_id)
@@ -34,9 +35,13 @@ const LOCAL: [&str; 9] = [
      JOIN client c ON c.realm_id = $2::text AND c.client_id = 'portal'",
     "INSERT INTO user_consent_client_scope (user_consent_id, scope_id)
      SELECT gen_id('uc', id), 'scope-1' FROM unnest($1::text[]) t(id) WHERE $2::text <> ''",
-    "INSERT INTO user_group_membership (group_id, user_id)
-     SELECT 'group-1', id FROM unnest($1::text[]) t(id) WHERE $2::text <> ''",
 ];
+
+/// The same. Since 26 a membership has a type, which has no default.
+const MEMBERSHIP: &str = "INSERT INTO user_group_membership (group_id, user_id)
+     SELECT 'group-1', id FROM unnest($1::text[]) t(id) WHERE $2::text <> ''";
+const TYPED_MEMBERSHIP: &str = "INSERT INTO user_group_membership (group_id, user_id, membership_type)
+     SELECT 'group-1', id, 'UNMANAGED' FROM unnest($1::text[]) t(id) WHERE $2::text <> ''";
 
 /// `$1` federated ids, `$2` the realm's id, `$3` the provider.
 const FEDERATED: [&str; 11] = [
@@ -106,7 +111,10 @@ impl KeycloakRows {
                         LANGUAGE sql IMMUTABLE AS $$ SELECT kind || '-' || left(md5(id), 30) $$;
                         SET search_path = public, pg_temp";
         client.batch_execute(function).await?;
-        Ok(Self { client, realm: row.get(0), provider: stack.keycloak.provider_id.clone() })
+        let typed = "SELECT FROM information_schema.columns
+                     WHERE table_name = 'user_group_membership' AND column_name = 'membership_type'";
+        let membership = if client.query(typed, &[]).await?.is_empty() { MEMBERSHIP } else { TYPED_MEMBERSHIP };
+        Ok(Self { client, realm: row.get(0), provider: stack.keycloak.provider_id.clone(), membership })
     }
 
     /// Statements of this module's own, for a test's special rows.
@@ -125,7 +133,7 @@ impl KeycloakRows {
     /// # Errors
     /// When a row cannot be written.
     pub async fn put_local(&self, ids: &[String]) -> anyhow::Result<()> {
-        for statement in LOCAL {
+        for statement in LOCAL.into_iter().chain([self.membership]) {
             self.client.execute(&own(statement), &[&ids, &self.realm]).await.context(statement)?;
         }
         Ok(())

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -43,6 +44,16 @@ pub struct Keycloak {
 }
 
 impl Stack {
+    /// What `load` tells, asked once for all tests of a program.
+    ///
+    /// # Panics
+    /// When it is not up: a test fails then, it is never skipped.
+    #[must_use]
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<Stack> = OnceLock::new();
+        SHARED.get_or_init(|| Self::load().unwrap_or_else(|error| panic!("{error:#}")))
+    }
+
     /// Asks `deploy/local/stack env`; `STACK` and its other variables pass through.
     ///
     /// # Errors
