@@ -1,40 +1,41 @@
 .PHONY: demo test lint up down prerequisites
 
-STACK := deploy/local/stack
+# Not STACK: that names an instance, and make would hand its own on.
+stack := deploy/local/stack
 # A second stack, for the tests that kill a service.
-FAULTS := STACK=faults STACK_PORT_OFFSET=5000 STACK_FSYNC=off $(STACK)
+faults := STACK=faults STACK_PORT_OFFSET=5000 STACK_FSYNC=off $(stack)
 
 # Debian packages that the build needs, installed only when they are missing.
 prerequisites:
-	$(STACK) prerequisites
+	$(stack) prerequisites
 
 up: prerequisites
-	$(STACK) up
+	$(stack) up
 
 # Ends what `demo` and `up` started. The data stays; `deploy/local/stack reset` forgets it.
 down:
 	deploy/local/demo/down
-	$(STACK) down
+	$(stack) down
 
 # Two thousand users, deleted and otherwise, worked off before your eyes. May be repeated: every run makes its own users.
 demo: prerequisites
 	cargo build --release --workspace
-	$(STACK) up
+	$(stack) up
 	@deploy/local/demo/down
 	@$(or $(CARGO_TARGET_DIR),target)/release/demo
 
 # Everything: unit, property and command line tests, and those against the real stack. Starts what it needs and stops it.
 test: prerequisites
 	cargo build --workspace --all-targets
-	STACK_FSYNC=off $(STACK) up
-	$(FAULTS) up kafka
+	STACK_FSYNC=off $(stack) up
+	$(faults) up kafka
 	status=0; \
 	cargo test --workspace --no-fail-fast -- --test-threads=4 --skip an_outage_of_seconds || status=$$?; \
 	USER_PURGE_SYNC_TEST_KAFKA=127.0.0.1:34092 \
-	USER_PURGE_SYNC_TEST_KAFKA_KILL='$(FAULTS) down --kill kafka' \
-	USER_PURGE_SYNC_TEST_KAFKA_START='$(FAULTS) up kafka' \
+	USER_PURGE_SYNC_TEST_KAFKA_KILL='$(faults) down --kill kafka' \
+	USER_PURGE_SYNC_TEST_KAFKA_START='$(faults) up kafka' \
 	cargo test --test it -- an_outage_of_seconds || status=$$?; \
-	$(FAULTS) reset; $(STACK) down; \
+	$(faults) reset; $(stack) down; \
 	exit $$status
 
 # What a reviewer should not have to say: form, lints, and documentation whose links lead somewhere.

@@ -70,6 +70,7 @@ impl PipelineObserver {
                 tracing::warn!(topic, partition = number, offset, error, "record rejected");
             }
             Note::OtherAction(partition) => self.metrics.event_skipped(partition.topic),
+            Note::SettledBefore(partition) => self.metrics.event_settled_before(partition.topic),
             Note::PublishFailed(error) => {
                 if std::mem::replace(&mut self.publishing, false) {
                     tracing::error!(error, "statuses cannot be published: nothing is settled until they are");

@@ -29,6 +29,8 @@ define::metrics! {
         records_rejected_total: IntCounterVec["topic"],
         /// Events whose action is another consumer's.
         events_skipped_total: IntCounterVec["topic"],
+        /// Records that the owner before had settled above its committed offset, passed over.
+        events_settled_before_total: IntCounterVec["topic"],
         /// Users finished, by how they ended.
         items_total: IntCounterVec["action", "status", "reason"],
         /// Duration of one call of a stage to its dependency.
@@ -119,6 +121,7 @@ impl Metrics {
             }
             self.records_rejected_total.with_label_values(&[topic]);
             self.events_skipped_total.with_label_values(&[topic]);
+            self.events_settled_before_total.with_label_values(&[topic]);
             self.end_to_end_seconds.with_label_values(&[topic]);
         }
         for topic in [OutputTopic::Status, OutputTopic::Failed, OutputTopic::Delay] {
@@ -164,6 +167,10 @@ impl Metrics {
 
     pub fn event_skipped(&self, topic: InputTopic) {
         self.events_skipped_total.with_label_values(&[topic.label()]).inc();
+    }
+
+    pub fn event_settled_before(&self, topic: InputTopic) {
+        self.events_settled_before_total.with_label_values(&[topic.label()]).inc();
     }
 
     pub fn budget_limit(&self, units: usize) {

@@ -119,6 +119,8 @@ pub enum Note {
         error: String,
     },
     OtherAction(Partition),
+    /// A record that the owner before had settled is passed over.
+    SettledBefore(Partition),
     PublishFailed(String),
     Published,
     RangeFailed(String),

@@ -85,9 +85,7 @@ impl Engine {
             let mut answer = None;
             for partition in with {
                 let Some(state) = self.partitions.get_mut(&partition) else { continue };
-                if let Some(offset) = state.ledger.frontier() {
-                    points.push(CommitPoint { partition, epoch: state.epoch, offset, metadata: String::new() });
-                }
+                points.extend(state.commit_point(partition));
                 answer = answer.or_else(|| state.revocation.as_mut().and_then(|revocation| revocation.answer.take()));
                 let epoch = state.epoch;
                 self.end_epoch(partition, epoch, now);

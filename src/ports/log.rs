@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 
 use crate::domain::event::Decoded;
 use crate::domain::ids::{Epoch, Partition};
+use crate::domain::offset_map::OffsetMap;
 
 /// What the intake thread tells the pipeline, in the order in which it happened.
 #[derive(Debug)]
@@ -34,6 +35,8 @@ pub enum Arrival {
 pub struct Assignment {
     pub partition: Partition,
     pub epoch: Epoch,
+    /// What is settled above the committed offset; absent when nothing says so.
+    pub settled: Option<OffsetMap>,
     pub gate: Arc<Gate>,
 }
 
@@ -91,7 +94,7 @@ pub struct CommitPoint {
     pub partition: Partition,
     pub epoch: Epoch,
     pub offset: i64,
-    /// At most 4096 bytes; empty until the offset map of `design.md` 7 is written here.
+    /// The offset map, at most 4096 bytes; empty when nothing is settled above the offset.
     pub metadata: String,
 }
 

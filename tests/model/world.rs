@@ -181,7 +181,7 @@ impl Play {
         let epoch = Epoch(self.next_epoch);
         self.epochs.insert(partition, epoch);
         self.delivered.insert(partition, self.committed[&partition]);
-        let assignment = Assignment { partition, epoch, gate: Arc::new(Gate::new(1000)) };
+        let assignment = Assignment { partition, epoch, settled: None, gate: Arc::new(Gate::new(1000)) };
         self.engine.arrive(Arrival::Assigned(vec![assignment]), self.now);
         self.deliver(partition);
     }

@@ -1,5 +1,6 @@
 //! The intake thread: polls, decodes, hands over, answers rebalances; waits for nobody.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
@@ -14,6 +15,7 @@ use rdkafka::message::BorrowedMessage;
 use tokio::sync::oneshot;
 
 use super::consumer::{Decode, Health, IntakeError};
+use super::group_offsets;
 use super::handover::{Handover, Progress};
 use super::offsets::Committer;
 use super::outbox::Outbox;
@@ -184,7 +186,13 @@ impl Poller {
 
     fn assign(&mut self, list: &TopicPartitionList) -> Result<(), IntakeError> {
         let mut assigned = Vec::new();
-        for partition in self.context().partitions(list) {
+        let partitions = self.context().partitions(list);
+        // Without them the work is done again, which harms nobody: less than a start that waits for a coordinator.
+        let mut settled = group_offsets::settled(&self.parts.consumer, &partitions).unwrap_or_else(|error| {
+            tracing::warn!(%error, "cannot read what is settled above the committed offsets: it is done again");
+            BTreeMap::new()
+        });
+        for partition in partitions {
             // Order: split before assigned. A queue that the application has split stays so (librdkafka
             // `RD_KAFKA_Q_F_FWD_APP`), so no record can come by the main queue, where no gate holds it.
             let name = self.context().topics.name(partition.topic);
@@ -192,7 +200,8 @@ impl Poller {
             let queue = queue.ok_or(IntakeError::Queue(partition))?;
             let epoch = self.context().ownership.begin(partition);
             let gate = Arc::new(Gate::new(self.parts.room));
-            assigned.push(Assignment { partition, epoch, gate: Arc::clone(&gate) });
+            let settled = settled.remove(&partition);
+            assigned.push(Assignment { partition, epoch, settled, gate: Arc::clone(&gate) });
             self.lanes.push(Lane { partition, epoch, gate, queue });
         }
         take_on(&self.parts.consumer, list).map_err(IntakeError::Rebalance)?;

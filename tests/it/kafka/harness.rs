@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::{mpsc, oneshot};
@@ -143,6 +143,22 @@ impl Place {
             list.elements()[0].metadata().to_owned()
         };
         tokio::task::spawn_blocking(read).await.unwrap()
+    }
+
+    /// What an operator's tool does to a group without members, on the first partition of the request topic.
+    pub async fn reset(&self, offset: i64, metadata: &str) {
+        let consumer: BaseConsumer = self.client().set("group.id", &self.group).create().unwrap();
+        let (name, metadata) = (self.topics.name(InputTopic::Request).to_owned(), metadata.to_owned());
+        let write = move || {
+            let mut list = TopicPartitionList::new();
+            let mut element = list.add_partition(&name, 0);
+            element.set_offset(Offset::Offset(offset)).unwrap();
+            if !metadata.is_empty() {
+                element.set_metadata(&metadata);
+            }
+            consumer.commit(&list, CommitMode::Sync).unwrap();
+        };
+        tokio::task::spawn_blocking(write).await.unwrap();
     }
 
     pub fn member(&self) -> Member {

@@ -1,11 +1,14 @@
 //! `kill -9` and SIGTERM: nothing is lost, little is done again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use local_stack::events::{Record, deletion};
+use local_stack::eventually;
 use local_stack::topics::DELETE;
 use local_stack::users::new_ids;
+use serde_json::json;
+use user_purge_sync::domain::offset_map::OffsetMap;
 
 use crate::scene::{PATIENCE, Scene};
 
@@ -46,6 +49,42 @@ async fn ten_kills_lose_nothing() {
     assert!(deleted.iter().all(|id| endings[id].starts_with("SUCCESS")), "{:?}", scene.statuses.endings());
 }
 
+/// One user is stuck at the head of the partition, everybody behind is done: only the offset map knows.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crash_redoes_little() {
+    let scene = Scene::with(1, &["--per-id", "0"]).await;
+    let ids = new_ids(400);
+    scene.users.put_all(&ids, 2).await.unwrap();
+    scene.sync_api.behave(&json!({"falseIds": [&ids[0]]})).await.unwrap();
+    let patient = [("RETRY__ATTEMPTS", "1000"), ("RETRY__TIME", "10min"), ("RETRY__MAX_PAUSE", "1s")];
+    let mut worker = scene.worker(&patient).await;
+    scene.topics.publish(DELETE, &ids.iter().map(|id| deletion(id)).collect::<Vec<_>>()).await.unwrap();
+    scene.final_endings(&ids[1..]).await;
+    let mapped = eventually("all but the first are in the map", PATIENCE, async || {
+        let progress = scene.topics.progress(&[DELETE]).await.ok()?;
+        let place = progress.into_values().next()?;
+        let map = OffsetMap::decode(&place.metadata, place.committed)?;
+        (place.committed == 0 && (1..400).all(|offset| map.settles(offset, Some(0)))).then_some(())
+    });
+    mapped.await.unwrap_or_else(|error| panic!("{error:?}"));
+    worker.kill9().unwrap();
+
+    let second = scene.worker(&patient).await;
+    scene.sync_api.behave_normally().await.unwrap();
+    scene.final_endings(&ids).await;
+    scene.inputs_committed().await;
+    assert_eq!(again(&scene), BTreeSet::new());
+    let passed_over = second.metric("user_purge_sync_events_settled_before_total", &["topic=\"delete\""]).await;
+    assert!((passed_over.unwrap() - 399.0).abs() < f64::EPSILON);
+}
+
+/// The ids of statuses that were told more than once.
+fn again(scene: &Scene) -> BTreeSet<String> {
+    let mut told = BTreeSet::new();
+    let finals = scene.statuses.all().into_iter().filter(|status| status.is_final);
+    finals.filter_map(|status| (!told.insert(status.mid.clone())).then_some(status.mid)).collect()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_sigterm_nothing_is_done_again() {
     let scene = Scene::with(2, &["--per-id", "2ms"]).await;
@@ -63,12 +102,7 @@ async fn after_sigterm_nothing_is_done_again() {
     let _second = scene.worker(&[]).await;
     scene.final_endings(&ids).await;
     scene.inputs_committed().await;
-    let mut told: BTreeMap<String, usize> = BTreeMap::new();
-    for status in scene.statuses.all().into_iter().filter(|status| status.is_final) {
-        *told.entry(status.mid).or_default() += 1;
-    }
-    let again: BTreeSet<_> = told.iter().filter(|(_, times)| **times > 1).collect();
-    assert!(again.is_empty(), "{} of {} were told twice", again.len(), told.len());
+    assert_eq!(again(&scene), BTreeSet::new());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

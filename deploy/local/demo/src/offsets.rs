@@ -12,10 +12,12 @@ use crate::{Topics, eventually};
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Committed offset and log end of one partition; 0 when nothing was committed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Progress {
     pub committed: i64,
     pub end: i64,
+    /// Of the commit.
+    pub metadata: String,
 }
 
 impl Topics {
@@ -66,7 +68,8 @@ fn progress(
                 _ => 0,
             };
             let (_, end) = consumer.fetch_watermarks(name, element.partition(), PATIENCE)?;
-            places.insert((topic.clone(), element.partition()), Progress { committed, end });
+            let metadata = element.metadata().to_owned();
+            places.insert((topic.clone(), element.partition()), Progress { committed, end, metadata });
         }
     }
     Ok(places)
