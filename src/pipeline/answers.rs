@@ -119,7 +119,7 @@ impl Stage {
             self.split(suspect.items);
             return None;
         };
-        let retry = &self.options.retry;
+        let retry = &mut self.options.retry;
         let track = self.tracks.get_mut(&item)?;
         track.attempts += 1;
         track.spent += now.duration_since(track.since);
@@ -186,7 +186,8 @@ impl Stage {
 
     /// Back to where it came from, without a mark.
     fn again(&mut self, item: ItemKey, now: Instant) {
-        self.queue(item, now + self.options.retry.pause(0), now);
+        let due = now + self.options.retry.pause(0);
+        self.queue(item, due, now);
     }
 
     fn rest(&mut self, until: Instant) {
