@@ -42,7 +42,7 @@ impl Play {
             Effect::ReadRange(event, _, _) => Completion::Range(event, Ok(Vec::new())),
             Effect::Publish(id, records) => {
                 if fails.is_none() {
-                    self.store(records);
+                    self.store(&records);
                 }
                 Completion::Published(id, fails.map_or(Ok(()), Err))
             }
@@ -69,7 +69,7 @@ impl Play {
     }
 
     /// Kafka acknowledges: what a status or a rejected record speaks of is told.
-    fn store(&mut self, records: Vec<OutputRecord>) {
+    fn store(&mut self, records: &[OutputRecord]) {
         for record in records {
             let value: serde_json::Value = serde_json::from_slice(&record.payload).unwrap();
             match record.topic {
@@ -84,7 +84,9 @@ impl Play {
                     let place = named(&header("source_topic"), &header("source_partition"));
                     self.told.insert((place, header("source_offset").parse().unwrap()));
                 }
-                OutputTopic::Delay => self.append(Partition { topic: InputTopic::Delay, number: 0 }, record.payload),
+                OutputTopic::Delay => {
+                    self.append(Partition { topic: InputTopic::Delay, number: 0 }, record.payload.clone())
+                }
                 OutputTopic::Request => panic!("the worker asks itself for nothing"),
             }
         }

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use user_purge_sync::domain::decode::decode;
 use user_purge_sync::domain::ids::{Class, Epoch, InputTopic, Partition, UserId};
 use user_purge_sync::domain::verdict::PurgeKind;
-use user_purge_sync::pipeline::engine::{Effect, Engine, Now};
+use user_purge_sync::pipeline::engine::{Effect, Engine, Note, Now};
 use user_purge_sync::ports::PurgeOrder;
 use user_purge_sync::ports::log::{Arrival, Assignment, CommitPoint, Delivery, Gate};
 
@@ -35,6 +35,8 @@ pub struct Play {
     purges: HashMap<UserId, usize>,
     failed: usize,
     whole_faults: bool,
+    pub sent_again: u64,
+    pub called_again: u64,
 }
 
 impl Play {
@@ -55,6 +57,8 @@ impl Play {
             purges: HashMap::new(),
             failed: 0,
             whole_faults: false,
+            sent_again: 0,
+            called_again: 0,
         };
         partitions().for_each(|partition| play.assign(partition));
         play
@@ -93,19 +97,18 @@ impl Play {
         self.turn();
     }
 
-    /// Everything works but the Sync API, whose credentials are refused.
-    pub fn until_sync_fails(&mut self) {
+    /// Everything works until a call like that, which fails.
+    pub fn until_fails(&mut self, is_meant: impl Fn(&Effect) -> bool, fault: Fault) {
         for _ in 0..200 {
             while let Some(call) = self.calls.pop_front() {
-                let fault = if matches!(call, Effect::Sync(..)) { Fault::Held } else { Fault::None };
-                self.answer(call, fault);
-                if fault == Fault::Held {
-                    return;
+                if is_meant(&call) {
+                    return self.answer(call, fault);
                 }
+                self.answer(call, Fault::None);
             }
             self.wait(Duration::from_millis(500));
         }
-        panic!("nobody was synced");
+        panic!("no such call");
     }
 
     /// Nothing fails any more, and time goes on until nothing is left to do.
@@ -223,7 +226,13 @@ impl Play {
             self.check_call(&effect);
             self.calls.push_back(effect);
         }
-        self.engine.take_notes();
+        for note in self.engine.take_notes() {
+            match note {
+                Note::PublishFailed { records, .. } => self.sent_again += records.values().sum::<u64>(),
+                Note::Retried { users, .. } => self.called_again += users,
+                _ => {}
+            }
+        }
         let held: usize = Class::ALL.into_iter().map(|class| self.engine.units_held(class)).sum();
         assert!(held <= BUDGET, "units held never exceed the budget");
     }

@@ -22,9 +22,9 @@ pub(super) async fn publish(plan: &Plan, publisher: &dyn Publisher, console: &mu
     let mut users = 0;
     for send in plan.ids.chunks(users_per_send) {
         sleep_until(begun + plan.time_for(users)).await;
-        let records =
+        let records: Vec<_> =
             send.chunks(USERS_PER_EVENT).map(|ids: &[UserId]| plan.submission.request(ids, stamp())).collect();
-        if let Err(failure) = publisher.publish(records).await {
+        if let Err(failure) = publisher.publish(&records).await {
             progress.abandon();
             let cause = std::error::Error::source(&failure).map(|cause| format!(": {cause}")).unwrap_or_default();
             writeln!(
@@ -45,7 +45,7 @@ pub(super) async fn publish(plan: &Plan, publisher: &dyn Publisher, console: &mu
     progress.finish_and_clear();
     // Order: last, so that it never promises more than what was acknowledged.
     let summary = plan.submission.summary(plan.events(), users, stamp());
-    let told = publisher.publish(vec![summary]).await;
+    let told = publisher.publish(&[summary]).await;
     writeln!(console.output, "published {users} users in {} events", plan.events())?;
     if let Err(failure) = told {
         writeln!(console.output, "the submission record is missing on the status topic: {failure}")?;

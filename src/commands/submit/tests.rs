@@ -16,13 +16,13 @@ struct Shelf {
 }
 
 impl Publisher for Shelf {
-    fn publish(&self, records: Vec<OutputRecord>) -> BoxFuture<'_, Result<(), Failure>> {
+    fn publish<'a>(&'a self, records: &'a [OutputRecord]) -> BoxFuture<'a, Result<(), Failure>> {
         Box::pin(async move {
             let mut sends = self.sends.lock().unwrap();
             if self.fails_at == Some(sends.len()) {
                 return Err(Failure::new(Disposition::Retry(Blame::Server), "timeout"));
             }
-            sends.push(records);
+            sends.push(records.to_vec());
             self.times.lock().unwrap().push(tokio::time::Instant::now());
             Ok(())
         })
