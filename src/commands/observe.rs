@@ -71,7 +71,11 @@ impl PipelineObserver {
             }
             Note::OtherAction(partition) => self.metrics.event_skipped(partition.topic),
             Note::SettledBefore(partition) => self.metrics.event_settled_before(partition.topic),
-            Note::PublishFailed(error) => {
+            Note::Retried { stage, reason, users } => self.metrics.retried(stage, &reason, users),
+            Note::PublishFailed { error, records } => {
+                for (topic, records) in records {
+                    self.metrics.publish_failed(topic, records);
+                }
                 if std::mem::replace(&mut self.publishing, false) {
                     tracing::error!(error, "statuses cannot be published: nothing is settled until they are");
                 }

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use uuid::Uuid;
+
 use crate::domain::ids::InputTopic;
 use crate::domain::verdict::Guard;
 use crate::pipeline::engine::{Rules, StageSet};
 use crate::pipeline::limiter::BlockLimiter;
-use crate::pipeline::retry::RetryPolicy;
+use crate::pipeline::retry::{Jitter, RetryPolicy};
 use crate::pipeline::stage::StageOptions;
 use crate::settings::{CallRate, MissingUser, PurgeMode, Settings, SyncMode};
 
@@ -41,7 +43,7 @@ pub fn rules(settings: &Settings, purge_mode: PurgeMode) -> anyhow::Result<Rules
 }
 
 pub fn stages(settings: &Settings) -> StageSet {
-    let retry = RetryPolicy::from(&settings.retry);
+    let by_chance = || Jitter::seeded(Uuid::new_v4().as_u64_pair().0);
     let sync_bound = usize::try_from(settings.sync.block_size).unwrap_or(0);
     let sync_bound = if sync_bound == 0 { BATCH_JOB_BLOCK } else { sync_bound };
     let max_calls = settings.sync.max_calls.as_deref().and_then(CallRate::parse);
@@ -52,7 +54,7 @@ pub fn stages(settings: &Settings) -> StageSet {
         block,
         linger,
         concurrency,
-        retry: retry.clone(),
+        retry: RetryPolicy::new(&settings.retry, by_chance()),
         pace: Duration::ZERO,
     };
     StageSet {

@@ -16,7 +16,7 @@ use crate::domain::ids::{Class, InputTopic, Partition};
 use crate::domain::outcome::{Ending, RowCounts};
 use crate::domain::record::OutputTopic;
 use crate::pipeline::engine::StageName;
-use crate::ports::{FailureReason, Protection};
+use crate::ports::Protection;
 pub use labels::{BreakerLabel, CallEnd, CommitEnd, ItemState};
 
 define::metrics! {
@@ -55,7 +55,7 @@ define::metrics! {
         cache_clears_total: IntCounterVec["result"],
         /// Statuses that Kafka acknowledged.
         statuses_published_total: IntCounter[],
-        /// Records that Kafka did not acknowledge; they are sent again.
+        /// Records that are sent again: Kafka did not acknowledge all that were sent together.
         publish_failures_total: IntCounterVec["topic"],
         /// Follow-ups written to the delay topic.
         follow_ups_total: IntCounterVec["why"],
@@ -219,8 +219,8 @@ impl Metrics {
         self.stage_items.with_label_values(&[stage.label(), state.label()]).set(count(items));
     }
 
-    pub fn retried(&self, stage: StageName, reason: &FailureReason) {
-        self.retries_total.with_label_values(&[stage.label(), &reason.0]).inc();
+    pub fn retried(&self, stage: StageName, reason: &str, users: u64) {
+        self.retries_total.with_label_values(&[stage.label(), reason]).inc_by(users);
     }
 
     /// Counts the change from closed to anything else.
@@ -274,8 +274,8 @@ impl Metrics {
         }
     }
 
-    pub fn publish_failed(&self, topic: OutputTopic) {
-        self.publish_failures_total.with_label_values(&[topic.label()]).inc();
+    pub fn publish_failed(&self, topic: OutputTopic, records: u64) {
+        self.publish_failures_total.with_label_values(&[topic.label()]).inc_by(records);
     }
 }
 

@@ -39,14 +39,14 @@ impl Stage {
                 Err(failure) => match failure.disposition {
                     Disposition::Reject => ended.extend(self.refuse(*item, &failure, now)),
                     Disposition::Retry(Blame::Call) => self.suspect(vec![*item], &failure),
-                    Disposition::Retry(Blame::Server) => self.again(*item, now),
+                    Disposition::Retry(Blame::Server) => self.again(*item, &failure.reason.0, now),
                     Disposition::Retry(Blame::Throttle(rest)) => {
                         self.rest(now + rest);
-                        self.again(*item, now);
+                        self.again(*item, &failure.reason.0, now);
                     }
                     Disposition::Hold => {
                         self.breaker.hold(failure.reason.to_string(), now);
-                        self.again(*item, now);
+                        self.again(*item, &failure.reason.0, now);
                     }
                 },
             }
@@ -70,15 +70,15 @@ impl Stage {
             Disposition::Retry(Blame::Server) => {
                 self.lose_answers(call);
                 self.breaker.failed(now);
-                self.all_again(call, now);
+                self.all_again(call, failure, now);
             }
             Disposition::Retry(Blame::Throttle(rest)) => {
                 self.rest(now + rest);
-                self.all_again(call, now);
+                self.all_again(call, failure, now);
             }
             Disposition::Hold => {
                 self.breaker.hold(failure.reason.to_string(), now);
-                self.all_again(call, now);
+                self.all_again(call, failure, now);
             }
         }
         Vec::new()
@@ -106,7 +106,7 @@ impl Stage {
                 self.breaker.probe_failed(now);
                 // A block may be split without proof: halves that succeed are the proof.
                 for suspect in suspects {
-                    if suspect.items.len() > 1 { self.split(suspect.items) } else { self.acquit(vec![suspect], now) }
+                    if suspect.items.len() > 1 { self.split(suspect) } else { self.acquit(vec![suspect], now) }
                 }
                 Vec::new()
             }
@@ -116,10 +116,10 @@ impl Stage {
     /// The dependency works, so it is the item, or one of the block.
     fn judge<T>(&mut self, suspect: Suspect, now: Instant) -> Option<Ended<T>> {
         let [item] = suspect.items[..] else {
-            self.split(suspect.items);
+            self.split(suspect);
             return None;
         };
-        let retry = &self.options.retry;
+        let retry = &mut self.options.retry;
         let track = self.tracks.get_mut(&item)?;
         track.attempts += 1;
         track.spent += now.duration_since(track.since);
@@ -128,17 +128,21 @@ impl Stage {
         }
         let due = now + retry.pause(track.attempts);
         self.queue(item, due, now);
+        self.count_retry(&suspect.reason, 1);
         None
     }
 
     fn acquit(&mut self, suspects: Vec<Suspect>, now: Instant) {
-        for item in suspects.into_iter().flat_map(|suspect| suspect.items) {
-            self.again(item, now);
+        for suspect in suspects {
+            for item in suspect.items {
+                self.again(item, &suspect.reason, now);
+            }
         }
     }
 
-    fn split(&mut self, mut items: Vec<ItemKey>) {
+    fn split(&mut self, Suspect { mut items, reason }: Suspect) {
         items.retain(|item| self.tracks.contains_key(item));
+        self.count_retry(&reason, items.len());
         for item in &items {
             if let Some(track) = self.tracks.get_mut(item) {
                 track.place = Place::Split;
@@ -178,15 +182,24 @@ impl Stage {
         }
     }
 
-    fn all_again(&mut self, call: &Call, now: Instant) {
+    fn all_again(&mut self, call: &Call, failure: &Failure, now: Instant) {
         for item in &call.items {
-            self.again(*item, now);
+            self.again(*item, &failure.reason.0, now);
         }
     }
 
     /// Back to where it came from, without a mark.
-    fn again(&mut self, item: ItemKey, now: Instant) {
-        self.queue(item, now + self.options.retry.pause(0), now);
+    fn again(&mut self, item: ItemKey, reason: &str, now: Instant) {
+        self.count_retry(reason, 1);
+        let due = now + self.options.retry.pause(0);
+        self.queue(item, due, now);
+    }
+
+    fn count_retry(&mut self, reason: &str, items: usize) {
+        match self.retried.get_mut(reason) {
+            Some(count) => *count += items as u64,
+            None => drop(self.retried.insert(reason.to_owned(), items as u64)),
+        }
     }
 
     fn rest(&mut self, until: Instant) {

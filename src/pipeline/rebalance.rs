@@ -130,7 +130,9 @@ impl Engine {
             event.abandoned |= event.partition == partition && event.epoch == epoch;
         }
         let ended = |engine: &Self, item: &Item| engine.events.get(&item.event).is_some_and(|event| event.abandoned);
-        let keys: Vec<_> = self.items.iter().filter(|(_, item)| ended(self, item)).map(|(key, _)| *key).collect();
+        let mut keys: Vec<_> = self.items.iter().filter(|(_, item)| ended(self, item)).map(|(key, _)| *key).collect();
+        // Oldest first: who is let go decides who is next in line, and a script must play the same way each time.
+        keys.sort_unstable();
         for key in keys {
             self.abandon(key, now);
         }

@@ -105,6 +105,8 @@ pub struct Stage {
     pub(super) rest_until: Option<Instant>,
     pub(super) last_call: Option<Instant>,
     pub(super) refusals: usize,
+    /// How many items are called again, by the word of what failed; since they were last asked for.
+    pub(super) retried: BTreeMap<String, u64>,
     pub(super) next_call: u64,
 }
 
@@ -123,6 +125,7 @@ impl Stage {
             rest_until: None,
             last_call: None,
             refusals: 0,
+            retried: BTreeMap::new(),
             next_call: 0,
         }
     }
@@ -189,6 +192,10 @@ impl Stage {
         let in_call = self.calls.values().map(|call| call.items.len()).sum();
         let ready = self.ready.values().map(VecDeque::len).sum();
         Counts { ready, in_call, delayed: self.tracks.len() - ready - in_call }
+    }
+
+    pub fn take_retried(&mut self) -> BTreeMap<String, u64> {
+        std::mem::take(&mut self.retried)
     }
 
     pub fn block_size(&self) -> usize {

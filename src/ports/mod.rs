@@ -177,5 +177,5 @@ pub trait UserCache: Send + Sync + 'static {
 
 /// Where records go: acknowledged by all replicas when the future is ready.
 pub trait Publisher: Send + Sync + 'static {
-    fn publish(&self, records: Vec<OutputRecord>) -> BoxFuture<'_, Result<(), Failure>>;
+    fn publish<'a>(&'a self, records: &'a [OutputRecord]) -> BoxFuture<'a, Result<(), Failure>>;
 }

@@ -1,5 +1,8 @@
 //! A world that is all memory: Kafka's logs, Sunbird's accounts, and the calls that are under way.
 
+mod answers;
+mod setup;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,21 +10,13 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use user_purge_sync::domain::decode::decode;
 use user_purge_sync::domain::ids::{Class, Epoch, InputTopic, Partition, UserId};
-use user_purge_sync::domain::outcome::RowCounts;
-use user_purge_sync::domain::record::{OutputRecord, OutputTopic};
-use user_purge_sync::domain::verdict::{Guard, PurgeKind, UserRow};
-use user_purge_sync::pipeline::engine::{Completion, Effect, Engine, Now, Rules, StageSet};
-use user_purge_sync::pipeline::limiter::BlockLimiter;
-use user_purge_sync::pipeline::retry::RetryPolicy;
-use user_purge_sync::pipeline::stage::StageOptions;
+use user_purge_sync::domain::verdict::PurgeKind;
+use user_purge_sync::pipeline::engine::{Effect, Engine, Note, Now};
+use user_purge_sync::ports::PurgeOrder;
 use user_purge_sync::ports::log::{Arrival, Assignment, CommitPoint, Delivery, Gate};
-use user_purge_sync::ports::{Blame, Disposition, Failure, PurgeOrder, Purged, Synced};
-use user_purge_sync::settings::PurgeMode;
 
-use super::script::{Fault, PARTITIONS, Step, USERS};
-
-const BUDGET: usize = 16;
-const MAX_AGE: Duration = Duration::from_mins(1);
+use super::script::{Fault, Step, USERS};
+use setup::{BUDGET, MAX_AGE, engine, event, fresh, partitions, user_id};
 
 pub struct Play {
     engine: Engine,
@@ -40,6 +35,8 @@ pub struct Play {
     purges: HashMap<UserId, usize>,
     failed: usize,
     whole_faults: bool,
+    pub sent_again: u64,
+    pub called_again: u64,
 }
 
 impl Play {
@@ -60,6 +57,8 @@ impl Play {
             purges: HashMap::new(),
             failed: 0,
             whole_faults: false,
+            sent_again: 0,
+            called_again: 0,
         };
         partitions().for_each(|partition| play.assign(partition));
         play
@@ -98,19 +97,18 @@ impl Play {
         self.turn();
     }
 
-    /// Everything works but the Sync API, whose credentials are refused.
-    pub fn until_sync_fails(&mut self) {
+    /// Everything works until a call like that, which fails.
+    pub fn until_fails(&mut self, is_meant: impl Fn(&Effect) -> bool, fault: Fault) {
         for _ in 0..200 {
             while let Some(call) = self.calls.pop_front() {
-                let fault = if matches!(call, Effect::Sync(..)) { Fault::Held } else { Fault::None };
-                self.answer(call, fault);
-                if fault == Fault::Held {
-                    return;
+                if is_meant(&call) {
+                    return self.answer(call, fault);
                 }
+                self.answer(call, Fault::None);
             }
             self.wait(Duration::from_millis(500));
         }
-        panic!("nobody was synced");
+        panic!("no such call");
     }
 
     /// Nothing fails any more, and time goes on until nothing is left to do.
@@ -228,7 +226,13 @@ impl Play {
             self.check_call(&effect);
             self.calls.push_back(effect);
         }
-        self.engine.take_notes();
+        for note in self.engine.take_notes() {
+            match note {
+                Note::PublishFailed { records, .. } => self.sent_again += records.values().sum::<u64>(),
+                Note::Retried { users, .. } => self.called_again += users,
+                _ => {}
+            }
+        }
         let held: usize = Class::ALL.into_iter().map(|class| self.engine.units_held(class)).sum();
         assert!(held <= BUDGET, "units held never exceed the budget");
     }
@@ -252,141 +256,4 @@ impl Play {
             }
         }
     }
-
-    fn answer(&mut self, call: Effect, fault: Fault) {
-        let failure = |fault| match fault {
-            Fault::None => None,
-            Fault::Away => Some(Failure::new(Disposition::Retry(Blame::Server), "away")),
-            Fault::Whole => Some(Failure::new(Disposition::Retry(Blame::Call), "whole")),
-            Fault::Throttled => {
-                Some(Failure::new(Disposition::Retry(Blame::Throttle(Duration::from_secs(5))), "throttled"))
-            }
-            Fault::Held => Some(Failure::new(Disposition::Hold, "held")),
-        };
-        let fails = failure(fault);
-        let completion = match call {
-            Effect::Lookup(id, _, users) => {
-                let rows = fails.map_or_else(|| Ok(users.iter().map(|user| Ok(Some(self.row(user)))).collect()), Err);
-                Completion::Lookup(id, rows)
-            }
-            Effect::Sync(id, _, users) => Completion::Sync(id, fails.map_or_else(|| Ok(indexed(&users)), Err)),
-            Effect::ProbeSync(users) => {
-                let answer = fails.map_or_else(|| Ok(indexed(&users)), Err);
-                Completion::ProbeSync(users, answer)
-            }
-            Effect::Purge(id, orders) => Completion::Purge(id, fails.map_or_else(|| Ok(self.purge(&orders)), Err)),
-            Effect::Clear(id) => Completion::Clear(id, fails.map_or(Ok(()), Err)),
-            Effect::Probe(stage) => Completion::Probe(stage, fails.map_or(Ok(()), Err)),
-            Effect::Draw => Completion::Drawn(Ok((0..USERS).map(user_id).collect())),
-            Effect::ReadRange(event, _, _) => Completion::Range(event, Ok(Vec::new())),
-            Effect::Publish(id, records) => {
-                if fails.is_none() {
-                    self.store(records);
-                }
-                Completion::Published(id, fails.map_or(Ok(()), Err))
-            }
-        };
-        self.engine.complete(completion, self.now);
-        self.turn();
-    }
-
-    fn row(&mut self, user: &UserId) -> UserRow {
-        let number: usize = user.as_str().trim_start_matches('u').parse().unwrap();
-        if self.deleted[number] {
-            self.read_deleted.insert(user.clone(), self.now.at);
-        } else {
-            self.read_deleted.remove(user);
-        }
-        UserRow { status: Some(if self.deleted[number] { 2 } else { 1 }), ..UserRow::default() }
-    }
-
-    fn purge(&mut self, orders: &[PurgeOrder]) -> Vec<Result<Purged, Failure>> {
-        for order in orders.iter().filter(|order| order.kind == PurgeKind::Full) {
-            *self.purges.entry(order.user.clone()).or_default() += 1;
-        }
-        orders.iter().map(|_| Ok(Purged::Clean { rows: RowCounts::from([("credential", 1)]), residue: 0 })).collect()
-    }
-
-    /// Kafka acknowledges: what a status or a rejected record speaks of is told.
-    fn store(&mut self, records: Vec<OutputRecord>) {
-        for record in records {
-            let value: serde_json::Value = serde_json::from_slice(&record.payload).unwrap();
-            match record.topic {
-                OutputTopic::Status => {
-                    self.failed += usize::from(value["edata"]["status"] == "FAILED");
-                    let mid = value["mid"].as_str().unwrap();
-                    let parts: Vec<&str> = mid.split('-').collect();
-                    self.told.insert((named(parts[0], parts[1]), parts[2].parse().unwrap()));
-                }
-                OutputTopic::Failed => {
-                    let header = |name| record.headers.iter().find(|(key, _)| *key == name).unwrap().1.clone();
-                    let place = named(&header("source_topic"), &header("source_partition"));
-                    self.told.insert((place, header("source_offset").parse().unwrap()));
-                }
-                OutputTopic::Delay => self.append(Partition { topic: InputTopic::Delay, number: 0 }, record.payload),
-                OutputTopic::Request => panic!("the worker asks itself for nothing"),
-            }
-        }
-    }
-}
-
-fn indexed(users: &[UserId]) -> Vec<Result<Synced, Failure>> {
-    users.iter().map(|_| Ok(Synced::Indexed)).collect()
-}
-
-fn fresh(number: i32) -> Partition {
-    Partition { topic: InputTopic::Delete, number }
-}
-
-fn partitions() -> impl Iterator<Item = Partition> {
-    let inputs = [InputTopic::Delete, InputTopic::Request].into_iter();
-    inputs
-        .flat_map(|topic| (0..PARTITIONS).map(move |number| Partition { topic, number }))
-        .chain([Partition { topic: InputTopic::Delay, number: 0 }])
-}
-
-fn named(topic: &str, number: &str) -> Partition {
-    let topic = InputTopic::ALL.into_iter().find(|input| input.label() == topic).unwrap();
-    Partition { topic, number: number.parse().unwrap() }
-}
-
-fn user_id(user: u8) -> UserId {
-    UserId::parse(&format!("u{user}")).unwrap()
-}
-
-fn event(action: &str, user: u8) -> Vec<u8> {
-    format!(r#"{{"edata":{{"action":"{action}","userId":"u{user}"}}}}"#).into_bytes()
-}
-
-fn engine(now: Now) -> Engine {
-    let retry = RetryPolicy {
-        attempts: 8,
-        time: Duration::from_mins(2),
-        first_pause: Duration::from_millis(200),
-        max_pause: Duration::from_secs(30),
-    };
-    let stage = |size| StageOptions {
-        block: BlockLimiter::fixed(size),
-        linger: [Duration::from_millis(20); 2],
-        concurrency: 2,
-        retry: retry.clone(),
-        pace: Duration::ZERO,
-    };
-    let rules = Rules {
-        env: "model".to_owned(),
-        topic_names: InputTopic::ALL.map(|topic| (topic, topic.label().to_owned())).into(),
-        guard: Guard { purge_missing: false, looks: 2 },
-        max_age: MAX_AGE,
-        purge_mode: PurgeMode::Delete,
-        settle_delay: Duration::from_secs(30),
-        ambiguity: Duration::from_secs(30),
-        delay_after: Duration::from_secs(40),
-        page: 2,
-        parked: 3,
-        reject_limit: 1000,
-        drain_timeout: Duration::from_secs(2),
-        ends_access: true,
-    };
-    let stages = StageSet { lookup: stage(4), sync: stage(3), purge: stage(4), clear: stage(100) };
-    Engine::new(rules, BUDGET, stages, now.at)
 }

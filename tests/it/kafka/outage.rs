@@ -43,7 +43,7 @@ async fn an_outage_of_seconds_loses_nothing_and_ends_by_itself() {
         let publisher = Arc::clone(&publisher);
         async move {
             // As the pipeline does, should the broker be away for longer than a record is kept.
-            while let Err(failure) = publisher.publish((0..100).map(status).collect()).await {
+            while let Err(failure) = publisher.publish(&(0..100).map(status).collect::<Vec<_>>()).await {
                 assert_eq!(failure.disposition, Disposition::Retry(Blame::Server), "{failure:?}");
             }
         }
