@@ -52,7 +52,7 @@ async fn the_page_lists_what_is_served() {
 #[tokio::test]
 async fn metrics_have_the_type_that_prometheus_reads() {
     let served = serve_somewhere();
-    served.metrics.sync_block_size(42);
+    served.metrics.sync_limits(42, 4);
     let response = served.get("/metrics").await;
     assert_eq!(response.headers()["content-type"], "text/plain; version=0.0.4");
     assert!(response.text().await.unwrap().contains("user_purge_sync_sync_block_size 42\n"));

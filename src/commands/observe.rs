@@ -183,7 +183,8 @@ impl Observer for PipelineObserver {
             self.metrics.stage_items(stage, ItemState::Delayed, counts.delayed);
             self.metrics.stage_items(stage, ItemState::InCall, counts.in_call);
         }
-        self.metrics.sync_block_size(engine.stage(StageName::Sync).block_size());
+        let limiter = engine.stage(StageName::Sync).limiter();
+        self.metrics.sync_limits(limiter.block(), limiter.calls());
         self.partition(engine, now);
         self.commits();
     }

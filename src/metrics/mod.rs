@@ -75,6 +75,8 @@ define::metrics! {
         end_to_end_seconds: HistogramVec["topic"],
         /// Users per call of the Sync API at the moment: adapts below its bound in the configuration.
         sync_block_size: IntGauge[],
+        /// Calls of the Sync API at once, at most: adapts below its bound in the configuration.
+        sync_concurrency: IntGauge[],
         /// 1, with the version of the program.
         build_info: IntGaugeVec["version"],
     }
@@ -232,8 +234,9 @@ impl Metrics {
         gauge.set(state as i64);
     }
 
-    pub fn sync_block_size(&self, users: usize) {
+    pub fn sync_limits(&self, users: usize, calls: usize) {
         self.sync_block_size.set(count(users));
+        self.sync_concurrency.set(count(calls));
     }
 
     pub fn rows_deleted(&self, rows: &RowCounts) {

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::item::ItemKey;
+use super::limiter::Answered;
 use super::stage::{Call, CallId, Ended, Place, Stage, Suspect};
 use crate::ports::{Blame, CallResult, Disposition, Failure};
 
@@ -25,7 +26,12 @@ impl Stage {
 
     fn finish_items<T>(&mut self, call: &Call, answers: Vec<Result<T, Failure>>, now: Instant) -> Vec<Ended<T>> {
         debug_assert_eq!(call.items.len(), answers.len(), "an adapter answers for every item");
-        self.options.block.answered(call.items.len(), now.duration_since(call.started));
+        self.options.limiter.answered(Answered {
+            items: call.items.len(),
+            started: call.started,
+            took: now.duration_since(call.started),
+            was_full: call.was_full,
+        });
         if answers.iter().any(Result::is_ok) && !call.split {
             self.breaker.succeeded();
         }
@@ -61,18 +67,20 @@ impl Stage {
             }
             Disposition::Retry(Blame::Call) => {
                 self.lose_answers(call);
-                self.options.block.failed();
+                self.options.limiter.failed(call.started, now);
                 if !call.split && call.items.len() > 1 {
                     self.breaker.failed(now);
                 }
                 self.suspect(call.items.clone(), failure);
             }
             Disposition::Retry(Blame::Server) => {
+                self.options.limiter.failed(call.started, now);
                 self.lose_answers(call);
                 self.breaker.failed(now);
                 self.all_again(call, failure, now);
             }
             Disposition::Retry(Blame::Throttle(rest)) => {
+                self.options.limiter.failed(call.started, now);
                 self.rest(now + rest);
                 self.all_again(call, failure, now);
             }

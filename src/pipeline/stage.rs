@@ -12,16 +12,15 @@ use std::time::{Duration, Instant};
 
 use super::breaker::{Breaker, BreakerState};
 use super::item::ItemKey;
-use super::limiter::BlockLimiter;
+use super::limiter::Limiter;
 use super::retry::RetryPolicy;
 use crate::domain::ids::{Class, ObjectType};
 
 #[derive(Clone, Debug)]
 pub struct StageOptions {
-    pub block: BlockLimiter,
+    pub limiter: Limiter,
     /// How long a block waits to fill, fresh and other.
     pub linger: [Duration; 2],
-    pub concurrency: usize,
     pub retry: RetryPolicy,
     /// At least so long from call to call.
     pub pace: Duration,
@@ -89,6 +88,8 @@ pub(super) struct Call {
     pub(super) started: Instant,
     /// Half of a block that failed: says nothing about the dependency.
     pub(super) split: bool,
+    /// With it as many calls as allowed were under way.
+    pub(super) was_full: bool,
 }
 
 #[derive(Debug)]
@@ -198,8 +199,8 @@ impl Stage {
         std::mem::take(&mut self.retried)
     }
 
-    pub fn block_size(&self) -> usize {
-        self.options.block.size()
+    pub fn limiter(&self) -> &Limiter {
+        &self.options.limiter
     }
 
     /// Whether the item can be through soon: not when it waits for a time or for a dependency.
@@ -244,7 +245,8 @@ impl Stage {
         let call = CallId(self.next_call);
         self.next_call += 1;
         self.last_call = Some(now);
-        self.calls.insert(call, Call { items: items.clone(), started: now, split });
+        let was_full = self.calls.len() + 1 >= self.options.limiter.calls();
+        self.calls.insert(call, Call { items: items.clone(), started: now, split, was_full });
         Some(Work::Call(call, items))
     }
 

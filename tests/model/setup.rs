@@ -5,7 +5,7 @@ use std::time::Duration;
 use user_purge_sync::domain::ids::{InputTopic, Partition, UserId};
 use user_purge_sync::domain::verdict::Guard;
 use user_purge_sync::pipeline::engine::{Engine, Now, Rules, StageSet};
-use user_purge_sync::pipeline::limiter::BlockLimiter;
+use user_purge_sync::pipeline::limiter::Limiter;
 use user_purge_sync::pipeline::retry::{Jitter, RetryPolicy};
 use user_purge_sync::pipeline::stage::StageOptions;
 use user_purge_sync::settings::PurgeMode;
@@ -48,9 +48,8 @@ pub fn engine(now: Now) -> Engine {
         jitter: Jitter::seeded(0),
     };
     let stage = |size| StageOptions {
-        block: BlockLimiter::fixed(size),
+        limiter: Limiter::fixed(size, 2),
         linger: [Duration::from_millis(20); 2],
-        concurrency: 2,
         retry: retry.clone(),
         pace: Duration::ZERO,
     };
