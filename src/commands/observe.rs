@@ -132,6 +132,11 @@ impl PipelineObserver {
             }
             self.metrics.frontier_age(*partition, engine.frontier_age(*partition, now));
         }
+        for (partition, difference) in self.committer.differences() {
+            if present.contains(&partition) {
+                self.metrics.commit_difference(partition, difference);
+            }
+        }
         for gone in self.known.difference(&present) {
             self.metrics.forget(*gone);
         }

@@ -71,6 +71,8 @@ define::metrics! {
         partition_held: IntGaugeVec["topic", "partition"],
         /// Commits of offsets, by how they ended.
         commits_total: IntCounterVec["result"],
+        /// The broker's committed offset less the worker's own, compared every 30 s: not 0 when others commit for its group.
+        commit_difference: IntGaugeVec["topic", "partition"],
         /// From the record's own time to its acknowledged status.
         end_to_end_seconds: HistogramVec["topic"],
         /// Users per call of the Sync API at the moment: adapts below its bound in the configuration.
@@ -203,6 +205,11 @@ impl Metrics {
         drop(self.partition_lag.remove_label_values(&labels));
         drop(self.frontier_age_seconds.remove_label_values(&labels));
         drop(self.partition_held.remove_label_values(&labels));
+        drop(self.commit_difference.remove_label_values(&labels));
+    }
+
+    pub fn commit_difference(&self, partition: Partition, offsets: i64) {
+        self.commit_difference.with_label_values(&place(partition)).set(offsets);
     }
 
     pub fn commit(&self, end: CommitEnd) {
