@@ -21,7 +21,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 192, max_shrink_iters: 2000, ..ProptestConfig::default() })]
 
     /// `settled_before_committed`, `budget_returns_to_zero`, `one_at_a_time_per_user`, `never_purge_a_live_user`,
-    /// `a_stale_owner_is_harmless`, `an_outage_dead_letters_nothing`: see `world.rs` for where each is checked.
+    /// `a_stale_owner_is_harmless`, `an_outage_dead_letters_nothing`, `a_crash_redoes_little`: see `world.rs` for where each is checked.
     #[test]
     fn the_promises_hold_in_every_order_of_things(script in prop::collection::vec(steps(), 1..120)) {
         let mut play = Play::new();

@@ -71,25 +71,31 @@ impl Play {
     /// Kafka acknowledges: what a status or a rejected record speaks of is told.
     fn store(&mut self, records: &[OutputRecord]) {
         for record in records {
-            let value: serde_json::Value = serde_json::from_slice(&record.payload).unwrap();
-            match record.topic {
-                OutputTopic::Status => {
-                    self.failed += usize::from(value["edata"]["status"] == "FAILED");
-                    let mid = value["mid"].as_str().unwrap();
-                    let parts: Vec<&str> = mid.split('-').collect();
-                    self.told.insert((named(parts[0], parts[1]), parts[2].parse().unwrap()));
-                }
-                OutputTopic::Failed => {
-                    let header = |name| record.headers.iter().find(|(key, _)| *key == name).unwrap().1.clone();
-                    let place = named(&header("source_topic"), &header("source_partition"));
-                    self.told.insert((place, header("source_offset").parse().unwrap()));
-                }
-                OutputTopic::Delay => {
-                    self.append(Partition { topic: InputTopic::Delay, number: 0 }, record.payload.clone())
-                }
-                OutputTopic::Request => panic!("the worker asks itself for nothing"),
+            self.told.extend(source(record));
+            if record.topic == OutputTopic::Delay {
+                self.append(Partition { topic: InputTopic::Delay, number: 0 }, record.payload.to_vec());
             }
+            let value: serde_json::Value = serde_json::from_slice(&record.payload).unwrap();
+            self.failed += usize::from(value["edata"]["status"] == "FAILED");
         }
+    }
+}
+
+/// The position that a record tells of.
+pub(super) fn source(record: &OutputRecord) -> Option<(Partition, i64)> {
+    match record.topic {
+        OutputTopic::Status => {
+            let value: serde_json::Value = serde_json::from_slice(&record.payload).unwrap();
+            let parts: Vec<&str> = value["mid"].as_str().unwrap().split('-').collect();
+            Some((named(parts[0], parts[1]), parts[2].parse().unwrap()))
+        }
+        OutputTopic::Failed => {
+            let header = |name| record.headers.iter().find(|(key, _)| *key == name).unwrap().1.clone();
+            let place = named(&header("source_topic"), &header("source_partition"));
+            Some((place, header("source_offset").parse().unwrap()))
+        }
+        OutputTopic::Delay => None,
+        OutputTopic::Request => panic!("the worker asks itself for nothing"),
     }
 }
 

@@ -50,6 +50,14 @@ pub enum Step {
     },
     /// The process is gone; a new one starts from what is committed.
     Crash,
+    /// An operator sets a partition back to its beginning, between two processes.
+    Rewind {
+        partition: i32,
+    },
+    /// Half of a partition's log is lost and written anew, between two processes.
+    LoseEnd {
+        partition: i32,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +87,8 @@ pub fn steps() -> impl Strategy<Value = Step> {
         3 => Just(Step::Commit),
         4 => (0_u8..90).prop_map(|seconds| Step::Wait { seconds }),
         1 => Just(Step::Crash),
+        1 => partition().prop_map(|partition| Step::Rewind { partition }),
+        1 => partition().prop_map(|partition| Step::LoseEnd { partition }),
     ]
 }
 
