@@ -3,6 +3,7 @@
 //! An adapter knows only its technology: each has one function from a failure of that technology to a [`Disposition`].
 
 pub mod log;
+pub mod pulse;
 
 use std::fmt;
 use std::time::Duration;
