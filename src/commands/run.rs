@@ -8,7 +8,6 @@ use anyhow::Context as _;
 use tokio::sync::mpsc;
 
 use super::Exit;
-use super::check::whole_story;
 use super::observe::PipelineObserver;
 use super::rules::{rules, stages};
 use super::world::{self, Dependencies};
@@ -160,10 +159,10 @@ async fn checked(dependencies: &Dependencies, mode: PurgeMode) -> Option<Exit> {
             Ok(()) => tracing::info!(dependency, "checked"),
             Err(failure) => match failure.disposition {
                 Disposition::Retry(_) => {
-                    tracing::warn!(dependency, problem = whole_story(&failure), "away at the start: its work waits");
+                    tracing::warn!(dependency, problem = failure.story(), "away at the start: its work waits");
                 }
                 Disposition::Reject | Disposition::Hold => {
-                    tracing::error!(dependency, problem = whole_story(&failure), "held at start");
+                    tracing::error!(dependency, problem = failure.story(), "held at start");
                     exit = Some(Exit::Held);
                 }
             },

@@ -45,7 +45,7 @@ impl Stage {
                         self.again(*item, &failure.reason.0, now);
                     }
                     Disposition::Hold => {
-                        self.breaker.hold(failure.reason.to_string(), now);
+                        self.breaker.hold(failure.story(), now);
                         self.again(*item, &failure.reason.0, now);
                     }
                 },
@@ -77,7 +77,7 @@ impl Stage {
                 self.all_again(call, failure, now);
             }
             Disposition::Hold => {
-                self.breaker.hold(failure.reason.to_string(), now);
+                self.breaker.hold(failure.story(), now);
                 self.all_again(call, failure, now);
             }
         }
@@ -95,7 +95,7 @@ impl Stage {
             }
             Some(Err(failure)) => {
                 match failure.disposition {
-                    Disposition::Hold => self.breaker.hold(failure.reason.to_string(), now),
+                    Disposition::Hold => self.breaker.hold(failure.story(), now),
                     Disposition::Retry(Blame::Throttle(rest)) => self.rest(now + rest),
                     Disposition::Retry(_) | Disposition::Reject => self.breaker.probe_failed(now),
                 }

@@ -68,6 +68,20 @@ impl Failure {
         self.source = Some(source.into());
         self
     }
+
+    /// The reason and what lies beneath it, without what the level above has said already: for who has to mend it.
+    pub fn story(&self) -> String {
+        let mut story = self.reason.to_string();
+        let mut next = std::error::Error::source(self);
+        while let Some(error) = next {
+            let told = error.to_string();
+            if !story.contains(&told) {
+                story = format!("{story}: {told}");
+            }
+            next = error.source();
+        }
+        story
+    }
 }
 
 /// Per item of a call, in the call's order; or the failure of the whole call.
