@@ -279,7 +279,7 @@ fn delivery(message: &BorrowedMessage<'_>, partition: Partition, decode: Decode)
         offset: message.offset(),
         timestamp: message.timestamp().to_millis(),
         received: i64::try_from(now.as_millis()).unwrap_or(i64::MAX),
-        key: message.key().map(<[u8]>::to_vec),
+        key: Delivery::key_of(message.key()),
         decoded: decode(partition.topic, message.payload()),
     }
 }
