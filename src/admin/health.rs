@@ -63,7 +63,7 @@ mod tests {
         health.pulse.beat();
         let beaten = Instant::now();
         assert!(health.live_at(begun + Duration::from_secs(59)));
-        assert!(!health.live_at(beaten + Duration::from_secs(60)));
+        assert!(!health.live_at(beaten + Duration::from_mins(1)));
     }
 
     #[test]

@@ -85,7 +85,7 @@ impl Play {
                     self.told.insert((place, header("source_offset").parse().unwrap()));
                 }
                 OutputTopic::Delay => {
-                    self.append(Partition { topic: InputTopic::Delay, number: 0 }, record.payload.clone())
+                    self.append(Partition { topic: InputTopic::Delay, number: 0 }, record.payload.clone());
                 }
                 OutputTopic::Request => panic!("the worker asks itself for nothing"),
             }

@@ -1,7 +1,7 @@
 //! What PostgreSQL's failures ask for: the only place that knows its error codes.
 //!
-//! The server's message and detail may quote values of rows, so they do not travel on: an error that leaves this module says
-//! the code, the severity, the table, and which keys of the configuration it speaks of.
+//! The server's message and detail may quote values of rows, so they do not travel on: an error that leaves this module
+//! says the code, the severity, the table, and which keys of the configuration it speaks of.
 
 use std::io;
 
@@ -12,7 +12,7 @@ use crate::ports::{Blame, Disposition, Failure};
 /// A failure of PostgreSQL, without anything that could be personal.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PostgresError {
-    #[error("{key}: PostgreSQL answered {severity} {code}{}", .table.as_ref().map(|table| format!(" on {table}")).unwrap_or_default())]
+    #[error("{key}: PostgreSQL answered {severity} {code}{}", on(.table.as_deref()))]
     Server { key: &'static str, severity: String, code: String, table: Option<String> },
     #[error("keycloak.host, keycloak.port: {0}")]
     Connection(io::ErrorKind),
@@ -74,6 +74,10 @@ fn of_server(code: &SqlState, severity: &str, table: Option<String>) -> Failure 
         code: code.code().to_owned(),
         table,
     })
+}
+
+fn on(table: Option<&str>) -> String {
+    table.map(|table| format!(" on {table}")).unwrap_or_default()
 }
 
 /// The server has a field for the table where a constraint speaks, and none where a right is missing.
