@@ -51,7 +51,7 @@ impl Stage {
                         self.again(*item, &failure.reason.0, now);
                     }
                     Disposition::Hold => {
-                        self.breaker.hold(failure.reason.to_string(), now);
+                        self.breaker.hold(failure.story(), now);
                         self.again(*item, &failure.reason.0, now);
                     }
                 },
@@ -85,7 +85,7 @@ impl Stage {
                 self.all_again(call, failure, now);
             }
             Disposition::Hold => {
-                self.breaker.hold(failure.reason.to_string(), now);
+                self.breaker.hold(failure.story(), now);
                 self.all_again(call, failure, now);
             }
         }
@@ -103,7 +103,7 @@ impl Stage {
             }
             Some(Err(failure)) => {
                 match failure.disposition {
-                    Disposition::Hold => self.breaker.hold(failure.reason.to_string(), now),
+                    Disposition::Hold => self.breaker.hold(failure.story(), now),
                     Disposition::Retry(Blame::Throttle(rest)) => self.rest(now + rest),
                     Disposition::Retry(_) | Disposition::Reject => self.breaker.probe_failed(now),
                 }
@@ -212,5 +212,39 @@ impl Stage {
 
     fn rest(&mut self, until: Instant) {
         self.rest_until = Some(self.rest_until.map_or(until, |rest| rest.max(until)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::domain::ids::{Class, ObjectType};
+    use crate::pipeline::breaker::BreakerState;
+    use crate::pipeline::limiter::BlockLimiter;
+    use crate::pipeline::retry::{Jitter, RetryPolicy};
+    use crate::pipeline::stage::{StageOptions, Work};
+
+    fn stage() -> Stage {
+        let (time, first_pause, max_pause) =
+            (Duration::from_mins(2), Duration::from_millis(200), Duration::from_secs(30));
+        let retry = RetryPolicy { attempts: 8, time, first_pause, max_pause, jitter: Jitter::seeded(0) };
+        let (linger, pace) = ([Duration::ZERO; 2], Duration::ZERO);
+        Stage::new(StageOptions { block: BlockLimiter::fixed(2), linger, concurrency: 1, retry, pace })
+    }
+
+    #[test]
+    fn a_held_stage_says_what_to_mend_and_counts_who_waits() {
+        let (mut stage, now) = (stage(), Instant::now());
+        for item in [ItemKey(1), ItemKey(2)] {
+            stage.enter(item, (Class::Fresh, ObjectType::user()), now, now);
+        }
+        let Some(Work::Call(call, _)) = stage.next(now, &|_| true, &mut Vec::new()) else { panic!("a full block") };
+        let failure = Failure::new(Disposition::Hold, "http_401").because("sync.api_key is refused");
+        assert!(stage.finish::<()>(call, Err(failure), now).is_empty());
+        assert_eq!(*stage.state(), BreakerState::Held("http_401: sync.api_key is refused".to_owned()));
+        assert_eq!(stage.take_retried(), [("http_401".to_owned(), 2)].into());
+        assert!(stage.take_retried().is_empty());
     }
 }

@@ -14,7 +14,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::BorrowedMessage;
 use tokio::sync::oneshot;
 
-use super::consumer::{Decode, Health, IntakeError};
+use super::consumer::{Decode, IntakeError};
 use super::group_offsets;
 use super::handover::{Handover, Progress};
 use super::offsets::Committer;
@@ -22,6 +22,7 @@ use super::outbox::Outbox;
 use super::rebalance::{Change, IntakeContext, give_up, take_on};
 use crate::domain::ids::{Epoch, Partition};
 use crate::ports::log::{Arrival, Assignment, Delivery, Gate};
+use crate::ports::pulse::Pulse;
 
 /// Records of one partition handed over at once (`facts/kafka.md` 8.9: from 256 on the hand-over costs next to nothing).
 const BATCH: usize = 256;
@@ -42,7 +43,7 @@ pub(super) struct Parts {
     pub consumer: Arc<BaseConsumer<IntakeContext>>,
     pub committer: Committer,
     pub committing: JoinHandle<()>,
-    pub health: Arc<Health>,
+    pub pulse: Arc<Pulse>,
     pub outbox: Outbox,
     /// How many records of a partition may wait unopened.
     pub room: usize,
@@ -121,7 +122,7 @@ impl Poller {
                 })
             }
         };
-        self.parts.health.polled();
+        self.parts.pulse.beat();
         // Never seen: all records come by the queues of their partitions (8.8). But one that did come must not be lost.
         if let Some((partition, record)) = stray {
             self.deliver_stray(partition, record);
@@ -162,7 +163,7 @@ impl Poller {
 
     /// An error that passes is told once; a fatal one ends the thread.
     fn note(&self, error: KafkaError) -> Result<(), IntakeError> {
-        self.parts.health.polled();
+        self.parts.pulse.beat();
         if let KafkaError::MessageConsumptionFatal(_) = error {
             return Err(IntakeError::Fatal(error));
         }
@@ -206,7 +207,7 @@ impl Poller {
         }
         take_on(&self.parts.consumer, list).map_err(IntakeError::Rebalance)?;
         self.context().ownership.count_change();
-        self.parts.health.joined();
+        self.parts.pulse.set_joined();
         self.context().troubles.clear();
         if !assigned.is_empty() {
             tracing::info!(partitions = assigned.len(), "partitions assigned");
@@ -287,7 +288,7 @@ fn delivery(message: &BorrowedMessage<'_>, partition: Partition, decode: Decode)
         offset: message.offset(),
         timestamp: message.timestamp().to_millis(),
         received: i64::try_from(now.as_millis()).unwrap_or(i64::MAX),
-        key: message.key().map(<[u8]>::to_vec),
+        key: Delivery::key_of(message.key()),
         decoded: decode(partition.topic, message.payload()),
     }
 }

@@ -74,7 +74,7 @@ async fn a_member_that_stands_still_too_long_hears_that_it_has_lost_its_partitio
     let heirs = heir.intake.committer();
     heirs.commit(points(&heir, 50));
     eventually("the heir has committed", || heirs.commits() == 1).await;
-    assert!(zombie.intake.health().since_last_poll() > Duration::from_secs(5), "liveness would not see it");
+    assert!(zombie.pulse.silence().unwrap() > Duration::from_secs(5), "liveness would not see it");
 
     *STILL.lock().unwrap() = false;
     GO_ON.notify_all();

@@ -17,6 +17,7 @@ use user_purge_sync::adapters::kafka::{Decode, Intake, IntakeOptions, Topic, Top
 use user_purge_sync::domain::event::{Decoded, Rejection};
 use user_purge_sync::domain::ids::{Epoch, InputTopic, Partition};
 use user_purge_sync::ports::log::{Arrival, Assignment, CommitPoint, Delivery};
+use user_purge_sync::ports::pulse::Pulse;
 use user_purge_sync::settings::{KafkaSettings, TopicSettings};
 
 /// For everything that happens sooner or later.
@@ -171,10 +172,12 @@ impl Place {
         settings.properties.extend(own);
         let inputs = vec![InputTopic::Request];
         let drain_timeout = Duration::from_secs(10);
-        let options = IntakeOptions { group: self.group.clone(), inputs, room: 1000, decode, drain_timeout };
+        let (group, pulse) = (self.group.clone(), Arc::new(Pulse::new()));
+        let options = IntakeOptions { group, inputs, room: 1000, decode, drain_timeout, pulse: Arc::clone(&pulse) };
         let (intake, arrivals) = Intake::start(&settings, &self.topics, &options).unwrap();
         Member {
             intake,
+            pulse,
             arrivals,
             owned: BTreeMap::new(),
             read: BTreeMap::new(),
@@ -203,6 +206,7 @@ pub type Revoking = (Vec<(Partition, Epoch)>, oneshot::Sender<Vec<CommitPoint>>)
 /// What a pipeline would be: takes arrivals, gives room back at once, and checks what always holds.
 pub struct Member {
     pub intake: Intake,
+    pub pulse: Arc<Pulse>,
     pub arrivals: mpsc::Receiver<Arrival>,
     pub owned: BTreeMap<Partition, Assignment>,
     /// The next offset that must come, per partition.

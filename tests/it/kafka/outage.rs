@@ -51,7 +51,7 @@ async fn an_outage_of_seconds_loses_nothing_and_ends_by_itself() {
     member.until("the outage is noticed", |member| member.intake.trouble() == Some(Trouble::Unreachable)).await;
     member
         .stays(Duration::from_secs(5).saturating_sub(killed.elapsed()), "the thread lives", |member| {
-            member.intake.health().since_last_poll() < Duration::from_secs(1)
+            member.pulse.silence().unwrap() < Duration::from_secs(1)
         })
         .await;
     shell("USER_PURGE_SYNC_TEST_KAFKA_START");
