@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use futures::executor::block_on;
 use futures::future::try_join_all;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -64,14 +65,17 @@ impl Topics {
         Ok(())
     }
 
-    /// Deletes them.
+    /// Deletes them; waits without a runtime, so that whoever made them can do it when dropped.
     ///
     /// # Errors
     /// When Kafka refuses.
-    pub async fn remove(&self) -> anyhow::Result<()> {
+    pub fn remove(&self) -> anyhow::Result<()> {
         let names = [DELETE, REQUEST, DELAY, STATUS, FAILED, CONTROL].map(|topic| self.name(topic));
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        self.admin()?.delete_topics(&names, &AdminOptions::new()).await?;
+        let results = block_on(self.admin()?.delete_topics(&names, &AdminOptions::new())).context("kafka")?;
+        for result in results {
+            result.map_err(|(topic, code)| anyhow::anyhow!("{topic}: {code}"))?;
+        }
         Ok(())
     }
 
@@ -89,6 +93,12 @@ impl Topics {
     #[must_use]
     pub fn group(&self) -> String {
         format!("{}-user-purge-sync-group", self.env)
+    }
+
+    /// The group of a dry run.
+    #[must_use]
+    pub fn dry_run_group(&self) -> String {
+        format!("{}-user-purge-sync-dry-run-group", self.env)
     }
 
     /// Publishes all and waits until each is acknowledged.
