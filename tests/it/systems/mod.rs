@@ -3,7 +3,10 @@
 mod crashes;
 mod guards;
 mod members;
+mod modes;
 mod outages;
 mod proxy;
+mod ranges;
 mod smoke;
 mod starts;
+mod variants;

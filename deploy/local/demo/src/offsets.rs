@@ -24,8 +24,16 @@ impl Topics {
     /// # Errors
     /// When Kafka does not answer.
     pub async fn progress(&self, topics: &[&str]) -> anyhow::Result<BTreeMap<(String, i32), Progress>> {
+        self.progress_of(&self.group(), topics).await
+    }
+
+    /// The same of another group.
+    ///
+    /// # Errors
+    /// When Kafka does not answer.
+    pub async fn progress_of(&self, group: &str, topics: &[&str]) -> anyhow::Result<BTreeMap<(String, i32), Progress>> {
         let names: Vec<_> = topics.iter().map(|topic| ((*topic).to_owned(), self.name(topic))).collect();
-        let (brokers, group) = (self.brokers.clone(), self.group());
+        let (brokers, group) = (self.brokers.clone(), group.to_owned());
         tokio::task::spawn_blocking(move || progress(&brokers, &group, &names)).await?
     }
 
@@ -34,9 +42,17 @@ impl Topics {
     /// # Errors
     /// After `patience`, with what is left.
     pub async fn until_committed(&self, topics: &[&str], patience: Duration) -> anyhow::Result<()> {
+        self.until_committed_by(&self.group(), topics, patience).await
+    }
+
+    /// The same by another group.
+    ///
+    /// # Errors
+    /// After `patience`, with what is left.
+    pub async fn until_committed_by(&self, group: &str, topics: &[&str], patience: Duration) -> anyhow::Result<()> {
         let mut last = None;
         let done = eventually("committed = log end", patience, async || {
-            let progress = self.progress(topics).await.ok()?;
+            let progress = self.progress_of(group, topics).await.ok()?;
             let is_done = progress.values().all(|place| place.committed == place.end);
             last = Some(progress);
             is_done.then_some(())
