@@ -2,6 +2,7 @@
 
 mod crashes;
 mod guards;
+mod halves;
 mod members;
 mod modes;
 mod outages;
