@@ -45,7 +45,7 @@ pub struct Delivery {
     pub timestamp: Option<i64>,
     /// Milliseconds since 1970 when the record was received: what `timestamp` is compared with.
     pub received: i64,
-    /// The source record's key, for a failed record.
+    /// The source record's key, for a failed record; none where it is too long to be one of ours.
     pub key: Option<Vec<u8>>,
     pub decoded: Decoded,
 }

@@ -26,6 +26,9 @@ const BATCH: usize = 256;
 /// A queue of one partition wakes nobody, so the thread looks again after so long: what an event waits at most.
 const LONGEST_WAIT: Duration = Duration::from_millis(20);
 const SHORTEST_WAIT: Duration = Duration::from_millis(1);
+/// The longest user id takes 1020 bytes. A longer key says nothing, every open event would hold it, and Kafka may not
+/// take a failed record that carries it.
+const MAX_KEY_BYTES: usize = 1024;
 
 /// One partition that is ours. Not reading its queue holds it back; pausing would throw away what is prefetched (8.8).
 struct Lane {
@@ -278,7 +281,7 @@ fn delivery(message: &BorrowedMessage<'_>, partition: Partition, decode: Decode)
         offset: message.offset(),
         timestamp: message.timestamp().to_millis(),
         received: i64::try_from(now.as_millis()).unwrap_or(i64::MAX),
-        key: message.key().map(<[u8]>::to_vec),
+        key: message.key().filter(|key| key.len() <= MAX_KEY_BYTES).map(<[u8]>::to_vec),
         decoded: decode(partition.topic, message.payload()),
     }
 }

@@ -6,6 +6,7 @@ mod halves;
 mod members;
 mod modes;
 mod outages;
+mod oversized;
 mod proxy;
 mod ranges;
 mod smoke;

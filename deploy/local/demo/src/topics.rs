@@ -35,6 +35,8 @@ impl Topics {
             .set("bootstrap.servers", &stack.kafka)
             .set("linger.ms", "5")
             .set("enable.idempotence", "true")
+            // Brokers take a little more than librdkafka does by default; a test wants to know the edge.
+            .set("message.max.bytes", "1048588")
             .create()?;
         Ok(Self { env: env.to_owned(), brokers: stack.kafka.clone(), producer })
     }
