@@ -1,9 +1,11 @@
 //! The whole worker on the whole stack.
 
+mod access;
 mod crashes;
 mod guards;
 mod halves;
 mod members;
+mod memory;
 mod modes;
 mod outages;
 mod oversized;
