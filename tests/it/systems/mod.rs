@@ -1,6 +1,7 @@
 //! The whole worker on the whole stack.
 
 mod access;
+mod answers;
 mod crashes;
 mod guards;
 mod halves;
@@ -9,6 +10,7 @@ mod memory;
 mod modes;
 mod outages;
 mod oversized;
+mod playback;
 mod proxy;
 mod ranges;
 mod smoke;
