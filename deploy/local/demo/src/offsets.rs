@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
@@ -72,6 +72,8 @@ fn progress(
     for (topic, name) in topics {
         let metadata = consumer.fetch_metadata(Some(name), PATIENCE)?;
         let partitions = metadata.topics().first().context("the topic that was asked for")?.partitions();
+        // Of nothing everything would be committed.
+        ensure!(!partitions.is_empty(), "{name} has no partitions");
         let mut list = TopicPartitionList::new();
         for partition in partitions {
             list.add_partition(name, partition.id());

@@ -7,11 +7,11 @@ use futures::executor::block_on;
 use futures::future::try_join_all;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _};
 use rdkafka::util::Timeout;
 
-use crate::Stack;
 use crate::events::Record;
+use crate::{Stack, eventually};
 
 pub const DELETE: &str = "delete.user";
 pub const REQUEST: &str = "user.purge.request";
@@ -64,7 +64,21 @@ impl Topics {
         for result in self.admin()?.create_topics(&new, &options).await.context("kafka")? {
             result.map_err(|(topic, code)| anyhow::anyhow!("{topic}: {code}"))?;
         }
-        Ok(())
+        // The controller has made them; the broker that is asked for them may not have heard of it yet.
+        eventually("the new topics have leaders", Duration::from_secs(20), async || {
+            names.iter().all(|name| self.has_leaders(name)).then_some(())
+        })
+        .await
+    }
+
+    fn has_leaders(&self, name: &str) -> bool {
+        let metadata = self.producer.client().fetch_metadata(Some(name), Duration::from_secs(10));
+        metadata.is_ok_and(|metadata| {
+            metadata.topics().iter().all(|topic| {
+                let partitions = topic.partitions();
+                !partitions.is_empty() && partitions.iter().all(|partition| partition.leader() >= 0)
+            })
+        })
     }
 
     /// Deletes them; waits without a runtime, so that whoever made them can do it when dropped.
