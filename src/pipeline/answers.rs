@@ -222,7 +222,7 @@ mod tests {
     use super::*;
     use crate::domain::ids::{Class, ObjectType};
     use crate::pipeline::breaker::BreakerState;
-    use crate::pipeline::limiter::BlockLimiter;
+    use crate::pipeline::limiter::Limiter;
     use crate::pipeline::retry::{Jitter, RetryPolicy};
     use crate::pipeline::stage::{StageOptions, Work};
 
@@ -231,7 +231,7 @@ mod tests {
             (Duration::from_mins(2), Duration::from_millis(200), Duration::from_secs(30));
         let retry = RetryPolicy { attempts: 8, time, first_pause, max_pause, jitter: Jitter::seeded(0) };
         let (linger, pace) = ([Duration::ZERO; 2], Duration::ZERO);
-        Stage::new(StageOptions { block: BlockLimiter::fixed(2), linger, concurrency: 1, retry, pace })
+        Stage::new(StageOptions { limiter: Limiter::fixed(2, 1), linger, retry, pace })
     }
 
     #[test]

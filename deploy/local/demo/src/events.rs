@@ -68,6 +68,15 @@ pub fn request_all(action: &str, ids: &[String]) -> Record {
     Record::json(key, &envelope(&object, &json!({"action": action, "iteration": 1, "userIds": ids})))
 }
 
+/// A request for all users of a token range, open at its start and closed at its end.
+#[must_use]
+pub fn request_range(action: &str, start: i64, end: i64) -> Record {
+    let name = format!("{start}:{end}");
+    let range = json!({"start": start.to_string(), "end": end.to_string()});
+    let edata = json!({"action": action, "iteration": 1, "tokenRange": range});
+    Record::json(Some(name.clone()), &envelope(&name, &edata))
+}
+
 fn envelope(id: &str, edata: &Value) -> Value {
     let ets = std::time::UNIX_EPOCH.elapsed().map_or(0, |age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
     json!({

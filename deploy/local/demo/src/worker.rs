@@ -51,11 +51,15 @@ impl Worker {
         let mut ended = None;
         let ready = eventually("the worker is ready", patience, async || {
             ended = self.process.child().try_wait().ok().flatten();
-            (ended.is_some() || self.get("/readyz").await.is_ok()).then_some(())
+            (ended.is_some() || self.is_ready().await).then_some(())
         });
         ready.await.with_context(|| self.log_end())?;
         ensure!(ended.is_none(), "the worker has ended: {ended:?}\n{}", self.log_end());
         Ok(())
+    }
+
+    pub async fn is_ready(&self) -> bool {
+        self.get("/readyz").await.is_ok()
     }
 
     /// Asks it to stop.

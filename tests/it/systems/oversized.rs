@@ -1,0 +1,73 @@
+//! Records as large as Kafka takes them: a clear end, and the worker goes on.
+
+use local_stack::events::{Record, deletion, deletion_with_managed, request, request_all};
+use local_stack::topics::{DELETE, REQUEST};
+use local_stack::users::new_ids;
+
+use crate::scene::{PATIENCE, Scene};
+
+/// A topic's `max.message.bytes` by default, less what is around a lone record.
+const LARGEST: usize = 1_048_588 - 128;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_largest_records_end_clearly_and_the_worker_goes_on() {
+    let scene = Scene::set().await;
+    let (deleted, resynced, missing) = (new_ids(3), new_ids(1), new_ids(1_001));
+    scene.users.put_all(&deleted, 2).await.unwrap();
+    scene.users.put_all(&resynced, 1).await.unwrap();
+    scene.rows.put_federated(&deleted).await.unwrap();
+    let worker = scene.worker(&[]).await;
+    let mut keyed = Record::raw("{");
+    keyed.key = Some("k".repeat(LARGEST - 1));
+    let mut event = deletion(&deleted[1]);
+    event.key = Some("k".repeat(LARGEST - event.payload.len()));
+    let deletions = [deletion(&deleted[0]), Record::raw(vec![b'{'; LARGEST]), keyed, event, deletion(&deleted[2])];
+    scene.topics.publish(DELETE, &deletions.map(|record| record.on(0))).await.unwrap();
+    let requests = [
+        request_all("resync-user", &missing),
+        request_all("resync-user", &missing[..1_000]),
+        request("resync-user", &resynced[0]),
+    ];
+    scene.topics.publish(REQUEST, &requests.map(|record| record.on(0))).await.unwrap();
+
+    let told = [&deleted[..], &resynced, &missing[..1_000]].concat();
+    let endings = scene.final_endings(&told).await;
+    assert!(deleted.iter().all(|id| endings[id] == "SUCCESS purged"), "{:?}", scene.statuses.endings());
+    assert!(missing[..1_000].iter().all(|id| endings[id] == "SKIPPED not_found"), "{:?}", scene.statuses.endings());
+    assert_eq!(endings[&resynced[0]], "SUCCESS synced");
+    assert!(!endings.contains_key(&missing[1_000]));
+    let failed = scene.failed_records(3).await;
+    let mut errors: Vec<_> = failed.iter().map(|it| it.value["failInfo"]["error"].as_str().unwrap()).collect();
+    errors.sort_unstable();
+    let expected = [
+        "edata.userIds: has more than 1000 entries",
+        "record: ends in the middle",
+        "record: is not JSON, or nested too deeply",
+    ];
+    assert_eq!(errors, expected, "{}", worker.log());
+    for record in &failed {
+        assert!(record.value.to_string().len() < 1_000, "where it is and how it is recognised, not what it says");
+    }
+    scene.all_committed().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn thirty_thousand_managed_users_are_worked_page_by_page() {
+    let scene = Scene::set().await;
+    let parent = new_ids(1);
+    scene.users.put_all(&parent, 2).await.unwrap();
+    scene.rows.put_federated(&parent).await.unwrap();
+    // Nobody knows them: each is looked up and told.
+    let managed: Vec<String> = (0..30_000).map(|number| format!("{}{number:07}", &parent[0][..24])).collect();
+    let record = deletion_with_managed(&parent[0], &managed);
+    assert!((LARGEST - 50_000..LARGEST).contains(&record.payload.len()), "{} bytes", record.payload.len());
+    let _worker = scene.worker(&[("DELAY__LOOKS", "0")]).await;
+    scene.topics.publish(DELETE, &[record, deletion(&parent[0])].map(|record| record.on(0))).await.unwrap();
+
+    let endings = scene.final_endings_within(&[&parent[..], &managed].concat(), PATIENCE * 2).await;
+    assert_eq!(endings.values().filter(|ending| *ending == "FAILED not_found").count(), managed.len());
+    assert!(endings[&parent[0]].starts_with("SUCCESS"), "{}", endings[&parent[0]]);
+    assert_eq!(scene.failed_records(managed.len()).await.len(), managed.len());
+    scene.inputs_committed().await;
+    scene.assert_gone(&parent).await;
+}
