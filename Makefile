@@ -1,8 +1,8 @@
 .PHONY: demo test lint up down prerequisites
 
 STACK := deploy/local/stack
-# A second stack, for the tests that kill a service.
-FAULTS := STACK=faults STACK_PORT_OFFSET=5000 STACK_FSYNC=off $(STACK)
+# Another one, which nobody shares: for the tests that kill services.
+FAULTS := STACK=faults STACK_PORT_OFFSET=5000 STACK_FSYNC=off
 
 # Debian packages that the build needs, installed only when they are missing.
 prerequisites:
@@ -23,18 +23,17 @@ demo: prerequisites
 	@deploy/local/demo/down
 	@$(or $(CARGO_TARGET_DIR),target)/release/demo
 
-# Everything: unit, property and command line tests, and those against the real stack. Starts what it needs and stops it.
+# Everything: unit, property and command line tests, and those against the real stack; last, one after the other, those
+# that kill its services. Starts what it needs and stops it.
 test: prerequisites
 	cargo build --workspace --all-targets
 	STACK_FSYNC=off $(STACK) up
-	$(FAULTS) up kafka
 	status=0; \
-	cargo test --workspace --no-fail-fast -- --test-threads=4 --skip an_outage_of_seconds || status=$$?; \
-	USER_PURGE_SYNC_TEST_KAFKA=127.0.0.1:34092 \
-	USER_PURGE_SYNC_TEST_KAFKA_KILL='$(FAULTS) down --kill kafka' \
-	USER_PURGE_SYNC_TEST_KAFKA_START='$(FAULTS) up kafka' \
-	cargo test --test it -- an_outage_of_seconds || status=$$?; \
-	$(FAULTS) reset; $(STACK) down; \
+	cargo test --workspace --no-fail-fast -- --test-threads=4 --skip faults:: || status=$$?; \
+	$(STACK) down; \
+	$(FAULTS) $(STACK) up kafka cassandra postgres; \
+	$(FAULTS) cargo test --test it --no-fail-fast -- --test-threads=1 faults:: || status=$$?; \
+	$(FAULTS) $(STACK) reset; \
 	exit $$status
 
 # What a reviewer should not have to say: form, lints, and documentation whose links lead somewhere.

@@ -1,9 +1,10 @@
 //! The whole worker on the whole stack.
 
+mod answers;
 mod crashes;
 mod guards;
+mod long_outages;
 mod members;
 mod outages;
-mod proxy;
 mod smoke;
 mod starts;
