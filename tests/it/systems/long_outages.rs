@@ -62,8 +62,9 @@ async fn an_outage_that_outlasts_the_budget_stops_no_purge(behaviour: Value) {
     scene.rows.put_federated(&ids).await.unwrap();
     scene.sync_api.behave(&behaviour).await.unwrap();
     let budget = BUDGET.to_string();
-    let small = [("INTAKE__PAGE", "5"), ("INTAKE__BUDGET", &budget), ("RETRY__TIME", "3s"), ("RETRY__ATTEMPTS", "3")];
-    let worker = scene.worker(&small).await;
+    let small = [("INTAKE__PAGE", "5"), ("INTAKE__BUDGET", &budget), ("SYNC__AMBIGUITY", "1s")];
+    let hasty = [("RETRY__TIME", "3s"), ("RETRY__ATTEMPTS", "3")];
+    let worker = scene.worker(&[small.as_slice(), &hasty].concat()).await;
     scene.publish_deletions(&ids).await;
     scene.until("all are purged", async || scene.rows.of(&ids).await.unwrap().is_empty()).await;
     assert!(breaker_of(&worker, "sync").await > 0.0, "the outage goes on");
