@@ -70,7 +70,8 @@ impl PipelineObserver {
                 tracing::warn!(topic, partition = number, offset, error, "record rejected");
             }
             Note::OtherAction(partition) => self.metrics.event_skipped(partition.topic),
-            Note::PublishFailed(error) => {
+            Note::PublishFailed { error, topics } => {
+                topics.into_iter().for_each(|topic| self.metrics.publish_failed(topic));
                 if std::mem::replace(&mut self.publishing, false) {
                     tracing::error!(error, "statuses cannot be published: nothing is settled until they are");
                 }

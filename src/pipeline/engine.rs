@@ -16,7 +16,7 @@ use super::stage::{CallId, Stage, StageOptions};
 use crate::domain::event::{Action, TokenRange, Why};
 use crate::domain::ids::{Class, InputTopic, ObjectType, Partition, UserId};
 use crate::domain::outcome::{Ending, RowCounts};
-use crate::domain::record::OutputRecord;
+use crate::domain::record::{OutputRecord, OutputTopic};
 use crate::domain::verdict::{Guard, UserRow};
 use crate::ports::{CallResult, Failure, Protection, PurgeOrder, Purged, Synced};
 use crate::settings::PurgeMode;
@@ -119,7 +119,11 @@ pub enum Note {
         error: String,
     },
     OtherAction(Partition),
-    PublishFailed(String),
+    PublishFailed {
+        error: String,
+        /// Of each record that is sent again.
+        topics: Vec<OutputTopic>,
+    },
     Published,
     RangeFailed(String),
 }

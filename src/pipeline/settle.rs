@@ -93,8 +93,9 @@ impl Engine {
     /// Without an acknowledgement nothing is settled: the same records are published again, under the same ids.
     pub(super) fn published(&mut self, id: u64, answer: Result<(), Failure>, now: Now) {
         if let Err(failure) = answer {
-            self.notes.push(Note::PublishFailed(failure.reason.to_string()));
             if let Some(parcel) = self.parcels.get(&id) {
+                let topics = parcel.records.iter().map(|record| record.topic).collect();
+                self.notes.push(Note::PublishFailed { error: failure.reason.to_string(), topics });
                 self.effects.push(Effect::Publish(id, parcel.records.clone()));
             }
             return;
