@@ -8,6 +8,8 @@
 )]
 
 mod cassandra;
+mod door;
+mod faults;
 mod kafka;
 mod keycloak;
 mod scene;

@@ -1,11 +1,12 @@
 //! What every test needs: the stack, an environment name of its own, a stand-in of its own, and readers of what is written.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use local_stack::events::{Record, deletion};
 use local_stack::records::Written;
 use local_stack::topics::{DELAY, DELETE, FAILED, REQUEST};
-use local_stack::{KeycloakRows, Records, Stack, StandIn, Status, Statuses, Topics, Users, Worker};
+use local_stack::{KeycloakRows, Records, Stack, StandIn, Status, Statuses, Topics, Users, Worker, eventually};
 
 /// Of anything that takes a moment; long, because four tests share two cores.
 pub const PATIENCE: Duration = Duration::from_secs(40);
@@ -27,7 +28,10 @@ impl Scene {
 
     /// `partitions` of each topic; `options` of the stand-in.
     pub async fn with(partitions: i32, options: &[&str]) -> Self {
-        let stack = Stack::load().unwrap();
+        Self::on(Stack::load().unwrap(), partitions, options).await
+    }
+
+    pub async fn on(stack: Stack, partitions: i32, options: &[&str]) -> Self {
         let topics = Topics::create_new(&stack, partitions).await.unwrap();
         Self {
             users: Users::connect(&stack).await.unwrap(),
@@ -53,6 +57,40 @@ impl Scene {
         let all: Vec<(&str, &str)> =
             std::iter::once(("SYNC__ENDPOINT", endpoint.as_str())).chain(overrides.iter().copied()).collect();
         Worker::start(&self.stack, &self.topics.env, &all).unwrap()
+    }
+
+    /// Deletions of all, published at once.
+    pub async fn publish_deletions(&self, ids: &[String]) {
+        let records: Vec<Record> = ids.iter().map(|id| deletion(id)).collect();
+        self.topics.publish(DELETE, &records).await.unwrap();
+    }
+
+    /// Waits until it is so.
+    pub async fn until(&self, what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+        let look = async || is_so().await.then_some(());
+        eventually(what, PATIENCE, look).await.unwrap_or_else(|error| panic!("{error:?}"));
+    }
+
+    /// The outage lasts so long, and fails nobody meanwhile.
+    pub async fn until_lasted(&self, since: Instant, time: Duration) {
+        let lasted = eventually("the outage has lasted", time + PATIENCE, async || {
+            self.assert_nobody_failed();
+            (since.elapsed() > time).then_some(())
+        });
+        lasted.await.unwrap_or_else(|error| panic!("{error:?}"));
+    }
+
+    pub fn assert_nobody_failed(&self) {
+        assert_eq!(self.failed.count(), 0);
+        let is_failure = |status: &Status| status.status == "FAILED" || status.status == "PARTIAL";
+        assert!(!self.statuses.all().iter().any(is_failure), "{:?}", self.statuses.endings());
+    }
+
+    pub async fn assert_indexed(&self, ids: &[String]) {
+        // Controls of the probe may be other users.
+        let indexed = self.indexed().await;
+        let missing = ids.iter().filter(|id| !indexed.contains(*id)).count();
+        assert_eq!(missing, 0, "of {} users are not indexed", ids.len());
     }
 
     /// The last final ending of each user, when all of `ids` have one.
@@ -131,4 +169,9 @@ pub fn counts(endings: &BTreeMap<String, String>) -> BTreeMap<&str, usize> {
         *counts.entry(ending.as_str()).or_default() += 1;
     }
     counts
+}
+
+/// 0 closed, 1 open, 2 held; below 0 while the worker does not say.
+pub async fn breaker_of(worker: &Worker, stage: &str) -> f64 {
+    worker.metric("user_purge_sync_breaker_state", &[&format!("stage=\"{stage}\"")]).await.unwrap_or(-1.0)
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
+use local_stack::Stack;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
@@ -22,10 +23,6 @@ use user_purge_sync::settings::{KafkaSettings, TopicSettings};
 
 /// For everything that happens sooner or later.
 pub const LIMIT: Duration = Duration::from_secs(40);
-
-pub fn brokers() -> String {
-    std::env::var("USER_PURGE_SYNC_TEST_KAFKA").unwrap_or_else(|_| "127.0.0.1:29092".to_owned())
-}
 
 /// The payload comes back where a test can see it.
 pub fn decode(_: InputTopic, payload: Option<&[u8]>) -> Decoded {
@@ -49,11 +46,17 @@ pub struct Place {
     pub settings: KafkaSettings,
     pub topics: Arc<Topics>,
     pub group: String,
+    /// Where it was made, whatever a test then makes of its settings.
+    brokers: String,
 }
 
 impl Place {
     /// Without topics.
     pub fn bare() -> Self {
+        Self::bare_on(&Stack::shared().kafka)
+    }
+
+    fn bare_on(brokers: &str) -> Self {
         static PLACES: AtomicU32 = AtomicU32::new(0);
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos();
         let env = format!("t{now}-{}", PLACES.fetch_add(1, Ordering::Relaxed));
@@ -67,17 +70,22 @@ impl Place {
             control: name("user.purge.control"),
         };
         let settings = KafkaSettings {
-            brokers: brokers(),
+            brokers: brokers.to_owned(),
             group: "{env}-group".to_owned(),
             session_timeout: Duration::from_secs(6),
             commit_interval: Duration::from_secs(1),
             properties: BTreeMap::new(),
         };
-        Self { settings, topics: Arc::new(Topics::try_new(&env, &topics).unwrap()), group: format!("{env}-group") }
+        let topics = Arc::new(Topics::try_new(&env, &topics).unwrap());
+        Self { settings, topics, group: format!("{env}-group"), brokers: brokers.to_owned() }
     }
 
     pub async fn new(partitions: i32) -> Self {
-        let place = Self::bare();
+        Self::on(&Stack::shared().kafka, partitions).await
+    }
+
+    pub async fn on(brokers: &str, partitions: i32) -> Self {
+        let place = Self::bare_on(brokers);
         place.admin().create(CreateOptions { partitions, include_delete_topic: true }).await.unwrap();
         place
     }
@@ -192,7 +200,7 @@ impl Place {
 impl Drop for Place {
     /// Leaves the shared broker as it was.
     fn drop(&mut self) {
-        if self.settings.brokers == brokers() {
+        if self.settings.brokers == self.brokers {
             let admin: AdminClient<DefaultClientContext> = self.client().create().unwrap();
             let names = Topic::ALL.map(|topic| self.topics.name(topic));
             // Topics that a test has not made are none to delete.

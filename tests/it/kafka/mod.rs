@@ -1,7 +1,6 @@
-//! The Kafka adapter against a real broker: `USER_PURGE_SYNC_TEST_KAFKA`, or the local stack's 127.0.0.1:29092.
+//! The Kafka adapter against a real broker.
 
 mod groups;
-mod harness;
-mod outage;
+pub mod harness;
 mod reading;
 mod writing;

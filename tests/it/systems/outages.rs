@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use local_stack::Worker;
-use local_stack::events::{Record, deletion};
-use local_stack::topics::DELETE;
 use local_stack::users::new_ids;
 use serde_json::{Value, json};
 
-use crate::scene::{PATIENCE, Scene, counts};
+use crate::door::Door;
+use crate::scene::{PATIENCE, Scene, breaker_of, counts};
 
 const USERS: usize = 150;
 
@@ -20,12 +18,9 @@ async fn an_outage_dead_letters_nothing(behaviour: Value) {
     scene.rows.put_federated(&ids).await.unwrap();
     scene.sync_api.behave(&behaviour).await.unwrap();
     let worker = scene.worker(&[("RETRY__TIME", "3s"), ("RETRY__ATTEMPTS", "3"), ("RETRY__MAX_PAUSE", "1s")]).await;
-    publish(&scene, &ids).await;
-    let gone = local_stack::eventually("the purges go on", PATIENCE, async || {
-        scene.rows.of(&ids).await.unwrap().is_empty().then_some(())
-    });
-    gone.await.unwrap_or_else(|error| panic!("{error:?}"));
-    until_breaker(&worker, |state| state > 0.0).await;
+    scene.publish_deletions(&ids).await;
+    scene.until("the purges go on", async || scene.rows.of(&ids).await.unwrap().is_empty()).await;
+    scene.until("the breaker is open", async || breaker_of(&worker, "sync").await > 0.0).await;
     // Longer than retry.time: an outage that counted would have failed someone by now.
     let calls = scene.sync_api.calls().await.unwrap()["calls"].as_u64().unwrap();
     let outlasted = std::time::Instant::now();
@@ -34,15 +29,12 @@ async fn an_outage_dead_letters_nothing(behaviour: Value) {
         (made > calls && outlasted.elapsed() > Duration::from_secs(5)).then_some(())
     });
     held.await.unwrap_or_else(|error| panic!("{error:?}"));
-    assert_eq!(scene.failed.count(), 0);
-    assert!(!scene.statuses.all().iter().any(|it| it.status == "FAILED" || it.status == "PARTIAL"));
+    scene.assert_nobody_failed();
 
     scene.sync_api.behave_normally().await.unwrap();
     let endings = scene.final_endings_within(&ids, PATIENCE * 2).await;
     assert_eq!(counts(&endings), [("SUCCESS purged", USERS)].into());
-    // Controls of the probe may be other users.
-    let indexed = scene.indexed().await;
-    assert!(ids.iter().all(|id| indexed.contains(id)), "{} are indexed", indexed.len());
+    scene.assert_indexed(&ids).await;
     scene.inputs_committed().await;
     assert_eq!(scene.failed.count(), 0);
 }
@@ -69,11 +61,11 @@ async fn one_bad_user_hurts_nobody() {
     scene.users.put_all(&ids, 2).await.unwrap();
     scene.sync_api.behave(&json!({"poisonIds": [&ids[7]], "falseIds": [&ids[9]]})).await.unwrap();
     let worker = scene.worker(&[("RETRY__ATTEMPTS", "3"), ("RETRY__MAX_PAUSE", "1s")]).await;
-    publish(&scene, &ids).await;
+    scene.publish_deletions(&ids).await;
     let endings = scene.final_endings(&ids).await;
     let failed: Vec<&String> = ids.iter().filter(|id| !endings[*id].starts_with("SUCCESS")).collect();
     assert_eq!(failed, [&ids[7], &ids[9]], "{endings:?}");
-    until_breaker(&worker, |state| state == 0.0).await;
+    scene.until("the breaker is closed", async || breaker_of(&worker, "sync").await == 0.0).await;
     scene.failed_records(2).await;
     scene.inputs_committed().await;
 }
@@ -91,7 +83,7 @@ async fn too_large_too_many_and_broken_calls_are_done_in_the_end() {
     ];
     for (behaviour, group) in behaviours.iter().zip(ids.chunks(20)) {
         scene.sync_api.behave(behaviour).await.unwrap();
-        publish(&scene, group).await;
+        scene.publish_deletions(group).await;
         let endings = scene.final_endings(group).await;
         assert!(group.iter().all(|id| endings[id].starts_with("SUCCESS")), "{behaviour}: {endings:?}");
     }
@@ -105,12 +97,13 @@ async fn a_user_restored_while_the_purge_waits_is_not_purged() {
     scene.users.put_all(&ids, 2).await.unwrap();
     scene.rows.put_federated(&ids).await.unwrap();
     let rows = scene.rows.of(&ids[..1]).await.unwrap();
-    // Nobody listens at the proxy yet: the database is away.
-    let mut proxy = crate::systems::proxy::Proxy::closed(&scene.stack).await;
-    let port = proxy.port().to_string();
+    // Nobody listens at the door yet: the database is away.
+    let postgres = &scene.stack.postgres;
+    let mut door = Door::shut(&format!("{}:{}", postgres.host, postgres.port));
+    let port = door.port().to_string();
     let overrides = [("KEYCLOAK__HOST", "127.0.0.1"), ("KEYCLOAK__PORT", port.as_str()), ("GUARD__MAX_AGE", "1s")];
     let _worker = scene.worker(&overrides).await;
-    publish(&scene, &ids).await;
+    scene.publish_deletions(&ids).await;
     let synced = local_stack::eventually("syncs go on", PATIENCE, async || {
         let indexed = scene.indexed().await;
         ids.iter().all(|id| indexed.contains(id)).then_some(())
@@ -120,22 +113,9 @@ async fn a_user_restored_while_the_purge_waits_is_not_purged() {
     let since = std::time::Instant::now();
     let old = async || (since.elapsed() > Duration::from_secs(2)).then_some(());
     local_stack::eventually("the verdicts are older than guard.max_age", PATIENCE, old).await.unwrap();
-    proxy.open();
+    door.open();
     let endings = scene.final_endings_within(&ids[1..], PATIENCE * 2).await;
     assert!(ids[1..].iter().all(|id| endings[id] == "SUCCESS purged"), "{endings:?}");
     scene.inputs_committed().await;
     assert_eq!(scene.rows.of(&ids[..1]).await.unwrap(), rows);
-}
-
-async fn publish(scene: &Scene, ids: &[String]) {
-    let records: Vec<Record> = ids.iter().map(|id| deletion(id)).collect();
-    scene.topics.publish(DELETE, &records).await.unwrap();
-}
-
-async fn until_breaker(worker: &Worker, wanted: impl Fn(f64) -> bool) {
-    let found = local_stack::eventually("the breaker of sync is as wanted", PATIENCE, async || {
-        let state = worker.metric("user_purge_sync_breaker_state", &["stage=\"sync\""]).await.ok()?;
-        wanted(state).then_some(())
-    });
-    found.await.unwrap_or_else(|error| panic!("{error:?}"));
 }

@@ -3,6 +3,7 @@
 
 pub mod accounts;
 pub mod events;
+pub mod faults;
 pub mod keycloak_rows;
 pub mod offsets;
 mod process;
@@ -15,6 +16,7 @@ pub mod waiting;
 pub mod worker;
 
 pub use accounts::{Accounts, Tokens};
+pub use faults::{Faults, Service};
 pub use keycloak_rows::KeycloakRows;
 pub use records::{Records, Status, Statuses};
 pub use stack::Stack;

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, ensure};
 
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -59,15 +59,17 @@ impl Stack {
     /// # Errors
     /// When the stack cannot be asked, or one of its services does not answer.
     pub fn load() -> anyhow::Result<Self> {
-        let program = repository().join("deploy/local/stack");
-        let output = Command::new(&program).arg("env").output();
-        let output = output.with_context(|| format!("{} cannot be run", program.display()))?;
-        if !output.status.success() {
-            bail!("{} env: {}", program.display(), String::from_utf8_lossy(&output.stderr).trim());
-        }
-        let stack = Self::parse(&String::from_utf8(output.stdout)?)?;
+        let stack = Self::told()?;
         stack.require_up()?;
         Ok(stack)
+    }
+
+    /// Where the services are, or would be.
+    ///
+    /// # Errors
+    /// When the stack cannot be asked.
+    pub fn told() -> anyhow::Result<Self> {
+        Self::parse(&told_by(tool().arg("env"))?)
     }
 
     fn parse(text: &str) -> anyhow::Result<Self> {
@@ -118,6 +120,18 @@ impl Stack {
     pub fn federated_id(&self, id: &str) -> String {
         format!("f:{}:{id}", self.keycloak.provider_id)
     }
+}
+
+/// `deploy/local/stack`, to be told what to do.
+pub(crate) fn tool() -> Command {
+    Command::new(repository().join("deploy/local/stack"))
+}
+
+/// What a command prints, or what it complains of.
+pub(crate) fn told_by(command: &mut Command) -> anyhow::Result<String> {
+    let output = command.output().with_context(|| format!("{} cannot be run", command.get_program().display()))?;
+    ensure!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr).trim());
+    Ok(String::from_utf8(output.stdout)?)
 }
 
 /// The root of the working tree.

@@ -44,6 +44,12 @@ impl StandIn {
         self.url("/v1/data/sync")
     }
 
+    /// `host:port`.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
     fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }

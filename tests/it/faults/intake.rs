@@ -1,10 +1,9 @@
-//! A broker that is killed and comes back. Needs a Kafka of its own, and says how it is killed and started:
-//! `USER_PURGE_SYNC_TEST_KAFKA_KILL` and `USER_PURGE_SYNC_TEST_KAFKA_START` are shell commands.
+//! The Kafka adapter and a broker that is killed and comes back.
 
-use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use local_stack::{Faults, Service};
 use user_purge_sync::adapters::kafka::{KafkaPublisher, Trouble};
 use user_purge_sync::domain::record::{OutputRecord, OutputTopic};
 use user_purge_sync::ports::log::OffsetSink;
@@ -12,15 +11,10 @@ use user_purge_sync::ports::{Blame, Disposition, Publisher};
 
 use crate::kafka::harness::{Place, eventually, partition};
 
-fn shell(variable: &str) {
-    let command = std::env::var(variable).unwrap_or_else(|_| panic!("{variable} is not set"));
-    let status = Command::new("sh").arg("-c").arg(&command).status().unwrap();
-    assert!(status.success(), "{command}");
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outage_of_seconds_loses_nothing_and_ends_by_itself() {
-    let place = Place::new(4).await;
+    let faults = Faults::up().unwrap();
+    let place = Place::on(&faults.stack.kafka, 4).await;
     place.fill(4, 20_000).await;
     let mut member = place.member();
     member.until_owns(4).await;
@@ -29,7 +23,7 @@ async fn an_outage_of_seconds_loses_nothing_and_ends_by_itself() {
     member.until("some is read", |member| member.read.values().any(|next| *next > 100)).await;
     member.owned.values().for_each(|owned| owned.gate.set_closed(true));
 
-    shell("USER_PURGE_SYNC_TEST_KAFKA_KILL");
+    faults.kill(Service::Kafka).unwrap();
     let killed = Instant::now();
     let points: Vec<_> = (0..4).map(|number| member.point(number, 1)).collect();
     committer.commit(points);
@@ -54,7 +48,7 @@ async fn an_outage_of_seconds_loses_nothing_and_ends_by_itself() {
             member.pulse.silence().unwrap() < Duration::from_secs(1)
         })
         .await;
-    shell("USER_PURGE_SYNC_TEST_KAFKA_START");
+    faults.start(Service::Kafka).unwrap();
 
     publishing.await.unwrap();
     member.owned.values().for_each(|owned| owned.gate.set_closed(false));

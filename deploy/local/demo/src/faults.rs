@@ -1,0 +1,65 @@
+//! A stack whose services may be killed, because nobody else works on it: `STACK=faults`, or any name that begins so.
+
+use anyhow::{Context as _, ensure};
+
+use crate::Stack;
+use crate::stack::{told_by, tool};
+
+/// A service that a test may kill.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Service {
+    Kafka,
+    Cassandra,
+    Postgres,
+}
+
+impl Service {
+    const ALL: [Self; 3] = [Self::Kafka, Self::Cassandra, Self::Postgres];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Kafka => "kafka",
+            Self::Cassandra => "cassandra",
+            Self::Postgres => "postgres",
+        }
+    }
+}
+
+/// The stack that is told by `STACK`; without a Keycloak, whose schema comes with the database.
+#[derive(Clone, Debug)]
+pub struct Faults {
+    pub stack: Stack,
+}
+
+impl Faults {
+    /// Starts what does not run, whatever the test before has left.
+    ///
+    /// # Errors
+    /// When the stack is one that others share, or does not start.
+    pub fn up() -> anyhow::Result<Self> {
+        let name = std::env::var("STACK").unwrap_or_default();
+        ensure!(
+            name.starts_with("faults"),
+            "no service of the stack {name:?} is killed, others may work on it: `make test` sets STACK=faults for these tests"
+        );
+        let names = Service::ALL.map(Service::name);
+        told_by(tool().arg("up").args(names))?;
+        Ok(Self { stack: Stack::told()? })
+    }
+
+    /// `kill -9`; back when it is gone.
+    ///
+    /// # Errors
+    /// When it cannot be killed.
+    pub fn kill(&self, service: Service) -> anyhow::Result<()> {
+        told_by(tool().args(["down", "--kill", service.name()])).map(drop).with_context(|| format!("kill {service:?}"))
+    }
+
+    /// Back when it answers.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start(&self, service: Service) -> anyhow::Result<()> {
+        told_by(tool().args(["up", service.name()])).map(drop).with_context(|| format!("start {service:?}"))
+    }
+}
