@@ -22,6 +22,7 @@ const CHECKSUM: usize = 4;
 const MAX_BYTES: usize = MAX_METADATA / 4 * 3 - HEADER;
 
 /// Offsets from the frontier on that a map can speak of. The intake reads no further ahead of its frontier.
+#[expect(clippy::cast_possible_wrap, reason = "a few thousand")]
 pub const SPAN: i64 = MAX_BYTES as i64 * 8;
 
 /// Read from the metadata of a commit.

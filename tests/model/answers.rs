@@ -73,7 +73,7 @@ impl Play {
         for record in records {
             self.told.extend(source(record));
             if record.topic == OutputTopic::Delay {
-                self.append(Partition { topic: InputTopic::Delay, number: 0 }, record.payload.to_vec());
+                self.append(Partition { topic: InputTopic::Delay, number: 0 }, record.payload.clone());
             }
             let value: serde_json::Value = serde_json::from_slice(&record.payload).unwrap();
             self.failed += usize::from(value["edata"]["status"] == "FAILED");
