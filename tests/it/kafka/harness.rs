@@ -24,7 +24,8 @@ use user_purge_sync::settings::{KafkaSettings, TopicSettings};
 pub const LIMIT: Duration = Duration::from_secs(40);
 
 pub fn brokers() -> String {
-    std::env::var("USER_PURGE_SYNC_TEST_KAFKA").unwrap_or_else(|_| "127.0.0.1:29092".to_owned())
+    let told = ["USER_PURGE_SYNC_TEST_KAFKA", "KAFKA_BROKERS"].into_iter().find_map(|name| std::env::var(name).ok());
+    told.unwrap_or_else(|| "127.0.0.1:29092".to_owned())
 }
 
 /// The payload comes back where a test can see it.
