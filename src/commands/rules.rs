@@ -18,8 +18,6 @@ const LOOKUP_LINGER: Duration = Duration::from_millis(5);
 const CLEAR_LINGER: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
 /// Users of a purge block with the Admin API step on.
 const ACCESS_BLOCK: usize = 50;
-/// The batch job's block size, and what 0 or less means there (`facts/sunbird.md` 1.1).
-const BATCH_JOB_BLOCK: usize = 100;
 
 /// # Errors
 /// When a topic's name cannot be used.
@@ -44,8 +42,8 @@ pub fn rules(settings: &Settings, purge_mode: PurgeMode) -> anyhow::Result<Rules
 
 pub fn stages(settings: &Settings) -> StageSet {
     let by_chance = || Jitter::seeded(Uuid::new_v4().as_u64_pair().0);
-    let sync_bound = usize::try_from(settings.sync.block_size).unwrap_or(0);
-    let sync_bound = if sync_bound == 0 { BATCH_JOB_BLOCK } else { sync_bound };
+    // Normalized before: from 1 to 1000.
+    let sync_bound = usize::try_from(settings.sync.block_size).unwrap_or(1);
     let max_calls = settings.sync.max_calls.as_deref().and_then(CallRate::parse);
     // The Admin API is asked several times for each user: a large block would keep its first user waiting for the last.
     let ends_access = settings.keycloak.admin_api.enabled && settings.purge.mode == Some(PurgeMode::Delete);
