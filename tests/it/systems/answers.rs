@@ -8,6 +8,8 @@ use std::time::Duration;
 use futures::stream::StreamExt as _;
 use local_stack::events::request_all;
 use local_stack::topics::REQUEST;
+use local_stack::users::new_ids;
+use serde_json::json;
 
 use crate::scene::{PATIENCE, Scene};
 use crate::systems::playback::{Playback, Recording};
@@ -112,4 +114,35 @@ async fn is_held(scene: &Scene, recording: &Recording, reason: &str) {
     let log = worker.log();
     let line = log.lines().find(|line| line.contains("a person must mend something")).unwrap_or_default();
     assert!(line.contains(&format!("\"{reason}\"")), "{}: {log}", recording.name);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_lost_answer_left_in_doubt_is_synced_again_later() {
+    let scene = Scene::set().await;
+    let ids = new_ids(40);
+    scene.users.put_all(&ids, 1).await.unwrap();
+    let _worker = scene.worker(&[("SYNC__TIMEOUT", "1s"), ("RETRY__MAX_PAUSE", "500ms")]).await;
+    let losses = [
+        json!({"mode": "applyThenLoseAnswer", "calls": 2}),
+        json!({"mode": "close", "calls": 2}),
+        json!({"mode": "hang", "after": "2s", "calls": 2}),
+        json!({"mode": "fail", "status": 500, "calls": 2}),
+    ];
+    for (loss, group) in losses.iter().zip(ids.chunks(10)) {
+        scene.sync_api.behave(loss).await.unwrap();
+        scene.topics.publish(REQUEST, &[request_all("resync-user", group)]).await.unwrap();
+        let endings = scene.final_endings(group).await;
+        assert!(group.iter().all(|id| endings[id] == "SUCCESS synced"), "{loss}: {endings:?}");
+    }
+    scene.all_committed().await;
+    // A call may still have been at work when the next one was made: the last word is a call of which nothing was lost.
+    for (loss, group) in losses.iter().zip(ids.chunks(10)) {
+        let again = |id: &&String| scene.statuses.of(id).len() > 1;
+        assert!(group.iter().any(|id| again(&id)), "{loss}: nobody was synced again");
+        for id in group {
+            let last = scene.statuses.of(id).pop().unwrap();
+            assert_eq!(last.ending(), "SUCCESS synced", "{loss}: {}", last.record);
+        }
+    }
+    assert_eq!(scene.failed.count(), 0);
 }

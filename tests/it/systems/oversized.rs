@@ -4,6 +4,8 @@ use local_stack::events::{Record, deletion, deletion_with_managed, request, requ
 use local_stack::topics::{DELETE, REQUEST};
 use local_stack::users::new_ids;
 
+use serde_json::json;
+
 use crate::scene::{PATIENCE, Scene};
 
 /// A topic's `max.message.bytes` by default, less what is around a lone record.
@@ -70,4 +72,31 @@ async fn thirty_thousand_managed_users_are_worked_page_by_page() {
     assert_eq!(scene.failed_records(managed.len()).await.len(), managed.len());
     scene.inputs_committed().await;
     scene.assert_gone(&parent).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_travels_on_of_an_event_is_bounded() {
+    let scene = Scene::set().await;
+    let ids = new_ids(1);
+    // What takes six bytes a character in JSON.
+    let long = "\u{1}".repeat(2_000);
+    let cdata: Vec<_> = (0..30).map(|_| json!({"type": long, "id": long})).collect();
+    let record = json!({
+        "mid": long,
+        "context": {"cdata": cdata},
+        "edata": {"userId": ids[0], "organisationId": long, "managed_users": [long.trim()]},
+    });
+    let mut sound = record.clone();
+    sound["edata"]["managed_users"] = json!([]);
+    let _worker = scene.worker(&[("DELAY__LOOKS", "1")]).await;
+    let records = [&record, &sound].map(|record| Record::raw(record.to_string()).on(0));
+    assert!((700_000..LARGEST).contains(&records[0].payload.len()), "{} bytes", records[0].payload.len());
+    scene.topics.publish(DELETE, &records).await.unwrap();
+
+    let endings = scene.final_endings(&ids).await;
+    assert_eq!(endings[&ids[0]], "FAILED not_found");
+    let failed = scene.failed_records(2).await;
+    let sizes: Vec<usize> = failed.iter().map(|record| record.value.to_string().len()).collect();
+    assert!(sizes.iter().all(|size| *size < 500_000), "{sizes:?}");
+    scene.all_committed().await;
 }
