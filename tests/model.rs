@@ -33,6 +33,20 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, max_shrink_iters: 2000, ..ProptestConfig::default() })]
+
+    /// However things stand: when calls are answered, closing waits for nothing else.
+    #[test]
+    fn what_closes_is_drained_as_soon_as_its_calls_are_answered(script in prop::collection::vec(steps(), 1..80)) {
+        let mut play = Play::new();
+        for step in &script {
+            play.step(step);
+        }
+        play.close();
+    }
+}
+
 /// A small table: no control is free, because every user waits for the service to come back.
 #[test]
 fn an_outage_ends_although_every_user_is_in_work() {

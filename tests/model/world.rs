@@ -156,6 +156,24 @@ impl Play {
         assert!(self.whole_faults || self.failed == 0, "an_outage_dead_letters_nothing");
     }
 
+    /// The process is told to end, and everything works from then on; nobody waits for a time.
+    pub fn close(&mut self) {
+        let deadline = self.now.at + Duration::from_hours(1);
+        self.engine.close(deadline);
+        self.turn();
+        for _ in 0..200 {
+            while let Some(call) = self.calls.pop_front() {
+                self.answer(call, Fault::None);
+            }
+            if self.engine.is_drained(self.now) {
+                return self.commit();
+            }
+            // As long as a block waits to be full.
+            self.wait(Duration::from_millis(20));
+        }
+        panic!("not drained: {:?}", self.engine);
+    }
+
     pub fn purges_of(&self, user: u8) -> usize {
         self.purges.get(&user_id(user)).copied().unwrap_or_default()
     }
