@@ -71,7 +71,9 @@ impl PipelineObserver {
             }
             Note::OtherAction(partition) => self.metrics.event_skipped(partition.topic),
             Note::PublishFailed { error, topics } => {
-                topics.into_iter().for_each(|topic| self.metrics.publish_failed(topic));
+                for topic in topics {
+                    self.metrics.publish_failed(topic);
+                }
                 if std::mem::replace(&mut self.publishing, false) {
                     tracing::error!(error, "statuses cannot be published: nothing is settled until they are");
                 }

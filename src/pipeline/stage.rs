@@ -106,6 +106,8 @@ pub struct Stage {
     pub(super) last_call: Option<Instant>,
     pub(super) refusals: usize,
     pub(super) next_call: u64,
+    /// Nobody lingers longer than a fresh item: what is under way is to be finished.
+    pub(super) hurried: bool,
 }
 
 impl Stage {
@@ -124,6 +126,7 @@ impl Stage {
             last_call: None,
             refusals: 0,
             next_call: 0,
+            hurried: false,
         }
     }
 

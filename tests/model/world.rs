@@ -10,7 +10,7 @@ use user_purge_sync::domain::ids::{Class, Epoch, InputTopic, Partition, UserId};
 use user_purge_sync::domain::outcome::RowCounts;
 use user_purge_sync::domain::record::{OutputRecord, OutputTopic};
 use user_purge_sync::domain::verdict::{Guard, PurgeKind, UserRow};
-use user_purge_sync::pipeline::engine::{Completion, Effect, Engine, Now, Rules, StageSet};
+use user_purge_sync::pipeline::engine::{Completion, Effect, Engine, Now, Rules, StageName, StageSet};
 use user_purge_sync::pipeline::limiter::BlockLimiter;
 use user_purge_sync::pipeline::retry::RetryPolicy;
 use user_purge_sync::pipeline::stage::StageOptions;
@@ -22,6 +22,8 @@ use super::script::{Fault, PARTITIONS, Step, USERS};
 
 const BUDGET: usize = 16;
 const MAX_AGE: Duration = Duration::from_mins(1);
+/// Five clears fail before the breaker opens, and each is waited for a second.
+const LONGEST_DRAIN: Duration = Duration::from_secs(8);
 
 pub struct Play {
     engine: Engine,
@@ -89,13 +91,39 @@ impl Play {
             }
             Step::Commit => self.commit(),
             Step::Wait { seconds } => self.wait(Duration::from_secs(seconds.into())),
-            Step::Crash => {
-                self.engine = engine(self.now);
-                self.calls.clear();
-                partitions().for_each(|partition| self.assign(partition));
-            }
+            Step::Crash => self.start_anew(),
+            Step::Close { away } => self.close(away),
         }
         self.turn();
+    }
+
+    /// What can finish does, while one dependency may be away; nobody waits for the rest.
+    pub fn close(&mut self, away: Option<StageName>) {
+        let asked = self.now.at;
+        self.engine.close(self.now, Duration::from_secs(25));
+        self.turn();
+        while !self.engine.is_drained(self.now) {
+            self.go_on(away);
+        }
+        let took = self.now.at - asked;
+        assert!(took < LONGEST_DRAIN, "what cannot finish is waited for: {took:?}");
+        self.commit();
+        self.start_anew();
+    }
+
+    /// All calls are answered, and a moment passes.
+    pub fn go_on(&mut self, away: Option<StageName>) {
+        while let Some(call) = self.calls.pop_front() {
+            let fault = if away.is_some() && stage_of(&call) == away { Fault::Away } else { Fault::None };
+            self.answer(call, fault);
+        }
+        self.wait(Duration::from_millis(100));
+    }
+
+    fn start_anew(&mut self) {
+        self.engine = engine(self.now);
+        self.calls.clear();
+        partitions().for_each(|partition| self.assign(partition));
     }
 
     /// Everything works but the Sync API, whose credentials are refused.
@@ -330,6 +358,17 @@ impl Play {
     }
 }
 
+fn stage_of(effect: &Effect) -> Option<StageName> {
+    match effect {
+        Effect::Lookup(..) => Some(StageName::Lookup),
+        Effect::Sync(..) | Effect::ProbeSync(_) => Some(StageName::Sync),
+        Effect::Purge(..) => Some(StageName::Purge),
+        Effect::Clear(_) => Some(StageName::Clear),
+        Effect::Probe(stage) => Some(*stage),
+        Effect::Draw | Effect::ReadRange(..) | Effect::Publish(..) => None,
+    }
+}
+
 fn indexed(users: &[UserId]) -> Vec<Result<Synced, Failure>> {
     users.iter().map(|_| Ok(Synced::Indexed)).collect()
 }
@@ -387,6 +426,7 @@ fn engine(now: Now) -> Engine {
         drain_timeout: Duration::from_secs(2),
         ends_access: true,
     };
-    let stages = StageSet { lookup: stage(4), sync: stage(3), purge: stage(4), clear: stage(100) };
+    let clear = StageOptions { linger: [Duration::from_secs(1), Duration::from_secs(30)], ..stage(100) };
+    let stages = StageSet { lookup: stage(4), sync: stage(3), purge: stage(4), clear };
     Engine::new(rules, BUDGET, stages, now.at)
 }

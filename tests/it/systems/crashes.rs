@@ -1,11 +1,12 @@
 //! `kill -9` and SIGTERM: nothing is lost, little is done again.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use local_stack::events::{Record, deletion};
 use local_stack::topics::DELETE;
 use local_stack::users::new_ids;
+use serde_json::json;
 
 use crate::scene::{PATIENCE, Scene};
 
@@ -63,12 +64,38 @@ async fn after_sigterm_nothing_is_done_again() {
     let _second = scene.worker(&[]).await;
     scene.final_endings(&ids).await;
     scene.inputs_committed().await;
+    assert_nothing_told_twice(&scene);
+}
+
+fn assert_nothing_told_twice(scene: &Scene) {
     let mut told: BTreeMap<String, usize> = BTreeMap::new();
     for status in scene.statuses.all().into_iter().filter(|status| status.is_final) {
         *told.entry(status.mid).or_default() += 1;
     }
     let again: BTreeSet<_> = told.iter().filter(|(_, times)| **times > 1).collect();
     assert!(again.is_empty(), "{} of {} were told twice", again.len(), told.len());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sigterm_leaves_a_backlog_to_the_next_worker() {
+    // A minute of work, if all that was taken in had to be done first.
+    let scene = Scene::with(2, &["--per-id", "60ms"]).await;
+    let ids = new_ids(4_000);
+    scene.users.put_all(&ids, 2).await.unwrap();
+    let mut worker = scene.worker(&[("PURGE__MODE", "off")]).await;
+    scene.publish_deletions(&ids).await;
+    let begun = scene.statuses.until("a few statuses", PATIENCE, |all| !all.is_empty()).await;
+    begun.unwrap_or_else(|error| panic!("{error:?}"));
+    let asked = Instant::now();
+    worker.term().unwrap();
+    worker.until_ended(PATIENCE).await.unwrap_or_else(|error| panic!("{error:?}"));
+    assert!(asked.elapsed() < Duration::from_secs(15), "{:?}", asked.elapsed());
+
+    scene.sync_api.behave(&json!({"perId": "0s"})).await.unwrap();
+    let _second = scene.worker(&[("PURGE__MODE", "off")]).await;
+    scene.final_endings(&ids).await;
+    scene.inputs_committed().await;
+    assert_nothing_told_twice(&scene);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -79,7 +106,7 @@ async fn five_thousand_deletes_on_one_partition_take_less_than_twenty_seconds() 
     scene.rows.put_federated(&ids).await.unwrap();
     let _worker = scene.worker(&[]).await;
     let records: Vec<Record> = ids.iter().map(|id| deletion(id)).collect();
-    let since = std::time::Instant::now();
+    let since = Instant::now();
     scene.topics.publish(DELETE, &records).await.unwrap();
     scene.topics.until_committed(&[DELETE], PATIENCE * 2).await.unwrap_or_else(|error| panic!("{error:?}"));
     let took = since.elapsed();
