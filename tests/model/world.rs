@@ -335,6 +335,12 @@ impl Play {
         orders.iter().map(|_| Ok(Purged::Clean { rows: RowCounts::from([("credential", 1)]), residue: 0 })).collect()
     }
 
+    /// By a status's id.
+    fn mark_told(&mut self, id: &str) {
+        let parts: Vec<&str> = id.split('-').collect();
+        self.told.insert((named(parts[0], parts[1]), parts[2].parse().unwrap()));
+    }
+
     /// Kafka acknowledges: what a status or a rejected record speaks of is told.
     fn store(&mut self, records: Vec<OutputRecord>) {
         for record in records {
@@ -342,16 +348,18 @@ impl Play {
             match record.topic {
                 OutputTopic::Status => {
                     self.failed += usize::from(value["edata"]["status"] == "FAILED");
-                    let mid = value["mid"].as_str().unwrap();
-                    let parts: Vec<&str> = mid.split('-').collect();
-                    self.told.insert((named(parts[0], parts[1]), parts[2].parse().unwrap()));
+                    self.mark_told(value["mid"].as_str().unwrap());
                 }
                 OutputTopic::Failed => {
                     let header = |name| record.headers.iter().find(|(key, _)| *key == name).unwrap().1.clone();
                     let place = named(&header("source_topic"), &header("source_partition"));
                     self.told.insert((place, header("source_offset").parse().unwrap()));
                 }
-                OutputTopic::Delay => self.append(Partition { topic: InputTopic::Delay, number: 0 }, record.payload),
+                OutputTopic::Delay => {
+                    // Who waits again is told by the next follow-up alone.
+                    self.mark_told(value["edata"]["followUp"]["of"].as_str().unwrap());
+                    self.append(Partition { topic: InputTopic::Delay, number: 0 }, record.payload);
+                }
                 OutputTopic::Request => panic!("the worker asks itself for nothing"),
             }
         }
