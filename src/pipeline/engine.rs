@@ -206,6 +206,8 @@ impl Engine {
         self.tell_quiet_rejects(now);
         self.queue_due_events(now);
         self.open_pages(now);
+        // Purged is not told before it is cleared, and a clear waits longest: it must not be done again elsewhere.
+        self.clear.hurried = self.is_draining();
         self.call_stages(now);
         self.answer_revocations(now);
         self.send_outbox();

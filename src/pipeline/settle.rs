@@ -15,14 +15,14 @@ use crate::ports::Failure;
 /// What is told in this turn, and not published yet.
 #[derive(Debug, Default)]
 pub struct Outbox {
-    receipts: Vec<Receipt>,
+    pub(super) receipts: Vec<Receipt>,
     records: Vec<OutputRecord>,
 }
 
 /// Records that are published together, and what their acknowledgement settles.
 #[derive(Debug)]
 pub struct Parcel {
-    receipts: Vec<Receipt>,
+    pub(super) receipts: Vec<Receipt>,
     /// Shared with the call under way: they may have to be published again.
     records: Arc<[OutputRecord]>,
 }

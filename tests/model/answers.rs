@@ -73,6 +73,7 @@ impl Play {
         for record in records {
             self.told.extend(source(record));
             if record.topic == OutputTopic::Delay {
+                // Who waits again is told by the next follow-up alone.
                 self.append(Partition { topic: InputTopic::Delay, number: 0 }, record.payload.clone());
             }
             let value: serde_json::Value = serde_json::from_slice(&record.payload).unwrap();
@@ -81,20 +82,23 @@ impl Play {
     }
 }
 
+/// By a status's id.
+fn by_id(record: &OutputRecord, pointer: &str) -> Option<(Partition, i64)> {
+    let value: serde_json::Value = serde_json::from_slice(&record.payload).unwrap();
+    let parts: Vec<&str> = value.pointer(pointer)?.as_str()?.split('-').collect();
+    Some((named(parts[0], parts[1]), parts[2].parse().unwrap()))
+}
+
 /// The position that a record tells of.
 pub(super) fn source(record: &OutputRecord) -> Option<(Partition, i64)> {
     match record.topic {
-        OutputTopic::Status => {
-            let value: serde_json::Value = serde_json::from_slice(&record.payload).unwrap();
-            let parts: Vec<&str> = value["mid"].as_str().unwrap().split('-').collect();
-            Some((named(parts[0], parts[1]), parts[2].parse().unwrap()))
-        }
+        OutputTopic::Status => by_id(record, "/mid"),
         OutputTopic::Failed => {
             let header = |name| record.headers.iter().find(|(key, _)| *key == name).unwrap().1.clone();
             let place = named(&header("source_topic"), &header("source_partition"));
             Some((place, header("source_offset").parse().unwrap()))
         }
-        OutputTopic::Delay => None,
+        OutputTopic::Delay => by_id(record, "/edata/followUp/of"),
         OutputTopic::Request => panic!("the worker asks itself for nothing"),
     }
 }

@@ -21,11 +21,8 @@ impl People {
     /// So many: nine of ten deleted.
     pub async fn put(scene: &Scene, count: usize) -> Self {
         let (alive, resynced) = (count / 20, count / 20);
-        let people = Self {
-            deleted: new_ids(count - alive - resynced),
-            alive: new_ids(alive),
-            resynced: new_ids(resynced),
-        };
+        let people =
+            Self { deleted: new_ids(count - alive - resynced), alive: new_ids(alive), resynced: new_ids(resynced) };
         scene.users.put_all(&people.deleted, 2).await.unwrap();
         scene.users.put_all(&people.alive, 1).await.unwrap();
         scene.users.put_all(&people.resynced, 1).await.unwrap();

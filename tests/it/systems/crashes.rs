@@ -1,7 +1,7 @@
 //! `kill -9` and SIGTERM: nothing is lost, little is done again.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use local_stack::Records;
 use local_stack::events::{Record, deletion, deletion_with_managed, request_all};
@@ -158,6 +158,28 @@ async fn after_sigterm_nothing_is_done_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sigterm_leaves_a_backlog_to_the_next_worker() {
+    // A minute of work, if all that was taken in had to be done first.
+    let scene = Scene::with(2, &["--per-id", "60ms"]).await;
+    let ids = new_ids(4_000);
+    scene.users.put_all(&ids, 2).await.unwrap();
+    let mut worker = scene.worker(&[("PURGE__MODE", "off")]).await;
+    scene.publish_deletions(&ids).await;
+    let begun = scene.statuses.until("a few statuses", PATIENCE, |all| !all.is_empty()).await;
+    begun.unwrap_or_else(|error| panic!("{error:?}"));
+    let asked = Instant::now();
+    worker.term().unwrap();
+    worker.until_ended(PATIENCE).await.unwrap_or_else(|error| panic!("{error:?}"));
+    assert!(asked.elapsed() < Duration::from_secs(15), "{:?}", asked.elapsed());
+
+    scene.sync_api.behave(&json!({"perId": "0s"})).await.unwrap();
+    let _second = scene.worker(&[("PURGE__MODE", "off")]).await;
+    scene.final_endings(&ids).await;
+    scene.inputs_committed().await;
+    assert_eq!(again(&scene), BTreeSet::new());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn five_thousand_deletes_on_one_partition_take_less_than_twenty_seconds() {
     five_thousand_deletes_take_less_than(Duration::from_secs(20), "0s").await;
 }
@@ -175,7 +197,7 @@ async fn five_thousand_deletes_take_less_than(limit: Duration, settle_delay: &st
     scene.rows.put_federated(&ids).await.unwrap();
     let _worker = scene.worker(&[("SYNC__SETTLE_DELAY", settle_delay)]).await;
     let records: Vec<Record> = ids.iter().map(|id| deletion(id)).collect();
-    let since = std::time::Instant::now();
+    let since = Instant::now();
     scene.topics.publish(DELETE, &records).await.unwrap();
     scene.topics.until_committed(&[DELETE], limit * 2).await.unwrap_or_else(|error| panic!("{error:?}"));
     let took = since.elapsed();
