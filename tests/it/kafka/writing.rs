@@ -1,7 +1,7 @@
 //! What is written, and the topics it is written to.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::Message;
 use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
@@ -126,7 +126,11 @@ async fn topics_are_made_once_as_they_should_be_and_sunbirds_only_when_asked_for
         .set("cleanup.policy", "compact")
         .set("message.timestamp.type", "CreateTime");
     operator.alter_configs(&[careless], &AdminOptions::new()).await.unwrap()[0].as_ref().unwrap();
-    let warnings = admin.warnings().await.unwrap();
-    let properties: Vec<_> = warnings.iter().map(|warning| warning.property).collect();
+    // The change is accepted by the controller, and the broker hears of it a moment later.
+    let mut properties = Vec::new();
+    let deadline = Instant::now() + LIMIT;
+    while properties.is_empty() && Instant::now() < deadline {
+        properties = admin.warnings().await.unwrap().iter().map(|warning| warning.property).collect();
+    }
     assert_eq!(properties, vec!["retention.ms", "cleanup.policy", "message.timestamp.type"]);
 }
