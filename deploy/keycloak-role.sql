@@ -6,8 +6,9 @@
 --   psql -d keycloak -f keycloak-role.sql
 --   psql -d keycloak -c '\password user_purge_sync'
 --
--- Password hashes, attribute values, e-mail addresses and names stay unreadable: SELECT is granted on keys only, on what
--- the protections need to know (roles, groups, clients), and on what the start-up checks compare. Tables and columns that
+-- Password hashes, attribute values, e-mail addresses, first and last names stay unreadable: SELECT is granted on keys only,
+-- on what the protections need to know, and on what the start-up checks compare. One of them is a name: user_entity.username
+-- is readable, because service accounts are told by it ("service-account-…") and must not be purged. Tables and columns that
 -- this version of Keycloak does not have are passed over (7 to 26.8 differ). Keycloak's event log is not purged, so nothing
 -- is granted on it.
 --

@@ -31,11 +31,6 @@ impl Lifecycle {
         &self.hurry
     }
 
-    /// Begins the end as a first signal does: for a part of the worker that cannot go on.
-    pub fn stop(&self) {
-        self.drain.cancel();
-    }
-
     /// Listens for SIGTERM and SIGINT until the process ends; must run inside a runtime.
     ///
     /// # Errors
@@ -48,10 +43,8 @@ impl Lifecycle {
     }
 
     async fn follow(self, mut signals: BoxStream<'static, &'static str>, shutdown_timeout: Duration) {
-        tokio::select! {
-            Some(name) = signals.next() => tracing::info!(signal = name, "stopping: what is under way may finish"),
-            () = self.drain.cancelled() => {}
-        }
+        let Some(name) = signals.next().await else { return };
+        tracing::info!(signal = name, "stopping: what is under way may finish");
         self.drain.cancel();
         tokio::select! {
             Some(name) = signals.next() => tracing::warn!(signal = name, "stopping at once"),
@@ -101,8 +94,8 @@ mod tests {
     async fn a_drain_that_takes_too_long_is_hurried() {
         let lifecycle = Lifecycle::new();
         let begun = tokio::time::Instant::now();
-        lifecycle.stop();
-        lifecycle.clone().follow(stream::pending().boxed(), SHUTDOWN_TIMEOUT).await;
+        let one_signal = stream::iter(["SIGTERM"]).chain(stream::pending());
+        lifecycle.clone().follow(one_signal.boxed(), SHUTDOWN_TIMEOUT).await;
         assert_eq!(begun.elapsed(), SHUTDOWN_TIMEOUT);
         assert!(lifecycle.hurry().is_cancelled());
     }

@@ -12,16 +12,16 @@ mod script;
 mod world;
 
 use proptest::prelude::*;
-use user_purge_sync::pipeline::engine::StageName;
+use user_purge_sync::pipeline::engine::{Effect, StageName};
 
-use script::{Step, USERS, steps};
+use script::{Fault, Step, USERS, steps};
 use world::Play;
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 192, max_shrink_iters: 2000, ..ProptestConfig::default() })]
 
     /// `settled_before_committed`, `budget_returns_to_zero`, `one_at_a_time_per_user`, `never_purge_a_live_user`,
-    /// `a_stale_owner_is_harmless`, `an_outage_dead_letters_nothing`: see `world.rs` for where each is checked.
+    /// `a_stale_owner_is_harmless`, `an_outage_dead_letters_nothing`, `a_crash_redoes_little`: see `world.rs` for where each is checked.
     #[test]
     fn the_promises_hold_in_every_order_of_things(script in prop::collection::vec(steps(), 1..120)) {
         let mut play = Play::new();
@@ -41,7 +41,7 @@ fn an_outage_ends_although_every_user_is_in_work() {
         play.step(&Step::Delete { user });
         play.step(&Step::Deliver { user, partition: 0 });
     }
-    play.until_sync_fails();
+    play.until_fails(|call| matches!(call, Effect::Sync(..)), Fault::Held);
     play.heal();
     play.all_is_settled();
 }
@@ -84,4 +84,24 @@ fn an_event_goes_all_the_way() {
     play.heal();
     play.all_is_settled();
     assert_eq!(play.purges_of(1), 1);
+    assert_eq!((play.called_again, play.sent_again), (0, 0));
+}
+
+#[test]
+fn what_is_done_again_is_counted() {
+    let mut play = Play::new();
+    for user in [1, 2] {
+        play.step(&Step::Delete { user });
+        play.step(&Step::Deliver { user, partition: 0 });
+    }
+    play.until_fails(|call| matches!(call, Effect::Lookup(..)), Fault::Away);
+    assert_eq!(play.called_again, 2, "an outage");
+    // Two users who fail together are called alone, and one of them fails once more.
+    play.until_fails(|call| matches!(call, Effect::Purge(..)), Fault::Whole);
+    play.until_fails(|call| matches!(call, Effect::Purge(..)), Fault::Whole);
+    play.until_fails(|call| matches!(call, Effect::Publish(..)), Fault::Away);
+    play.heal();
+    play.all_is_settled();
+    assert_eq!(play.called_again, 2 + 2 + 1);
+    assert!(play.sent_again > 0);
 }

@@ -1,15 +1,21 @@
+use tokio_util::sync::CancellationToken;
+
 use super::*;
+use crate::ports::pulse::Pulse;
 
 struct Served {
     address: SocketAddr,
     health: Arc<Health>,
+    pulse: Arc<Pulse>,
+    drain: CancellationToken,
     metrics: Arc<Metrics>,
 }
 
 fn serve_somewhere() -> Served {
-    let (health, metrics) = (Arc::new(Health::new()), Arc::new(Metrics::new()));
+    let (pulse, drain, metrics) = (Arc::new(Pulse::new()), CancellationToken::new(), Arc::new(Metrics::new()));
+    let health = Arc::new(Health::new(Arc::clone(&pulse), drain.clone()));
     let address = serve("127.0.0.1:0", Arc::clone(&health), Arc::clone(&metrics)).unwrap();
-    Served { address, health, metrics }
+    Served { address, health, pulse, drain, metrics }
 }
 
 impl Served {
@@ -32,9 +38,9 @@ async fn probes_follow_the_health() {
     let paths = ["/startupz", "/livez", "/healthz", "/readyz", "/ready"];
     assert_eq!(served.codes(paths).await, [503, 200, 200, 503, 503]);
     served.health.set_started();
-    served.health.set_joined(true);
+    served.pulse.set_joined();
     assert_eq!(served.codes(paths).await, [200, 200, 200, 200, 200]);
-    served.health.set_stopping();
+    served.drain.cancel();
     assert_eq!(served.codes(paths).await, [200, 200, 200, 503, 503]);
 }
 
@@ -52,7 +58,7 @@ async fn the_page_lists_what_is_served() {
 #[tokio::test]
 async fn metrics_have_the_type_that_prometheus_reads() {
     let served = serve_somewhere();
-    served.metrics.sync_block_size(42);
+    served.metrics.sync_limits(42, 4);
     let response = served.get("/metrics").await;
     assert_eq!(response.headers()["content-type"], "text/plain; version=0.0.4");
     assert!(response.text().await.unwrap().contains("user_purge_sync_sync_block_size 42\n"));
@@ -75,7 +81,8 @@ async fn it_is_served_while_the_pipeline_is_stuck() {
 fn a_port_in_use_is_told_by_the_key_to_change() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let listen = taken.local_addr().unwrap().to_string();
-    let error = serve(&listen, Arc::new(Health::new()), Arc::new(Metrics::new())).unwrap_err();
+    let health = Health::new(Arc::new(Pulse::new()), CancellationToken::new());
+    let error = serve(&listen, Arc::new(health), Arc::new(Metrics::new())).unwrap_err();
     let text = format!("{error:#}");
     assert!(text.contains("http.listen") && text.contains(&listen) && text.contains("in use"), "{text}");
 }

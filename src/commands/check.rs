@@ -38,9 +38,7 @@ pub async fn check(probes: Vec<Probe>, output: &mut (dyn Write + Send)) -> std::
     for (name, keys, answer, took) in answers {
         let (wrong, told) = match answer {
             Ok(Ok(())) => (Exit::Done, format!("ok    {name:width$}  {} ms", took.as_millis())),
-            Ok(Err(failure)) => {
-                (exit_of(&failure), format!("WRONG {name:width$}  {}; see {keys}", whole_story(&failure)))
-            }
+            Ok(Err(failure)) => (exit_of(&failure), format!("WRONG {name:width$}  {}; see {keys}", failure.story())),
             Err(_) => (
                 Exit::Unreachable,
                 format!("WRONG {name:width$}  no answer within {} s; see {keys}", PATIENCE.as_secs()),
@@ -66,20 +64,6 @@ fn worse(one: Exit, other: Exit) -> Exit {
         Exit::Usage | Exit::Held => 2,
     };
     if rank(other) > rank(one) { other } else { one }
-}
-
-/// The bounded word and what lies beneath it, without what the level above has said already.
-pub(super) fn whole_story(failure: &Failure) -> String {
-    let mut story = failure.reason.to_string();
-    let mut next: Option<&dyn std::error::Error> = std::error::Error::source(failure);
-    while let Some(error) = next {
-        let told = error.to_string();
-        if !story.contains(&told) {
-            story = format!("{story}: {told}");
-        }
-        next = error.source();
-    }
-    story
 }
 
 #[cfg(test)]

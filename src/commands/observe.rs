@@ -70,9 +70,11 @@ impl PipelineObserver {
                 tracing::warn!(topic, partition = number, offset, error, "record rejected");
             }
             Note::OtherAction(partition) => self.metrics.event_skipped(partition.topic),
-            Note::PublishFailed { error, topics } => {
-                for topic in topics {
-                    self.metrics.publish_failed(topic);
+            Note::SettledBefore(partition) => self.metrics.event_settled_before(partition.topic),
+            Note::Retried { stage, reason, users } => self.metrics.retried(stage, &reason, users),
+            Note::PublishFailed { error, records } => {
+                for (topic, records) in records {
+                    self.metrics.publish_failed(topic, records);
                 }
                 if std::mem::replace(&mut self.publishing, false) {
                     tracing::error!(error, "statuses cannot be published: nothing is settled until they are");
@@ -130,6 +132,11 @@ impl PipelineObserver {
             }
             self.metrics.frontier_age(*partition, engine.frontier_age(*partition, now));
         }
+        for (partition, difference) in self.committer.differences() {
+            if present.contains(&partition) {
+                self.metrics.commit_difference(partition, difference);
+            }
+        }
         for gone in self.known.difference(&present) {
             self.metrics.forget(*gone);
         }
@@ -181,7 +188,8 @@ impl Observer for PipelineObserver {
             self.metrics.stage_items(stage, ItemState::Delayed, counts.delayed);
             self.metrics.stage_items(stage, ItemState::InCall, counts.in_call);
         }
-        self.metrics.sync_block_size(engine.stage(StageName::Sync).block_size());
+        let limiter = engine.stage(StageName::Sync).limiter();
+        self.metrics.sync_limits(limiter.block(), limiter.calls());
         self.partition(engine, now);
         self.commits();
     }

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use uuid::Uuid;
+
 use crate::domain::ids::InputTopic;
 use crate::domain::verdict::Guard;
 use crate::pipeline::engine::{Rules, StageSet};
-use crate::pipeline::limiter::BlockLimiter;
-use crate::pipeline::retry::RetryPolicy;
+use crate::pipeline::limiter::Limiter;
+use crate::pipeline::retry::{Jitter, RetryPolicy};
 use crate::pipeline::stage::StageOptions;
 use crate::settings::{CallRate, MissingUser, PurgeMode, Settings, SyncMode};
 
@@ -16,8 +18,6 @@ const LOOKUP_LINGER: Duration = Duration::from_millis(5);
 const CLEAR_LINGER: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
 /// Users of a purge block with the Admin API step on.
 const ACCESS_BLOCK: usize = 50;
-/// The batch job's block size, and what 0 or less means there (`facts/sunbird.md` 1.1).
-const BATCH_JOB_BLOCK: usize = 100;
 
 /// # Errors
 /// When a topic's name cannot be used.
@@ -41,40 +41,36 @@ pub fn rules(settings: &Settings, purge_mode: PurgeMode) -> anyhow::Result<Rules
 }
 
 pub fn stages(settings: &Settings) -> StageSet {
-    let retry = RetryPolicy::from(&settings.retry);
-    let sync_bound = usize::try_from(settings.sync.block_size).unwrap_or(0);
-    let sync_bound = if sync_bound == 0 { BATCH_JOB_BLOCK } else { sync_bound };
+    let by_chance = || Jitter::seeded(Uuid::new_v4().as_u64_pair().0);
+    // Normalized before: from 1 to 1000.
+    let sync_bound = usize::try_from(settings.sync.block_size).unwrap_or(1);
     let max_calls = settings.sync.max_calls.as_deref().and_then(CallRate::parse);
     // The Admin API is asked several times for each user: a large block would keep its first user waiting for the last.
     let ends_access = settings.keycloak.admin_api.enabled && settings.purge.mode == Some(PurgeMode::Delete);
     let purge_block = if ends_access { settings.purge.block_size.min(ACCESS_BLOCK) } else { settings.purge.block_size };
-    let options = |block, linger, concurrency| StageOptions {
-        block,
+    let options = |limiter, linger| StageOptions {
+        limiter,
         linger,
-        concurrency,
-        retry: retry.clone(),
+        retry: RetryPolicy::new(&settings.retry, by_chance()),
         pace: Duration::ZERO,
     };
+    let (cassandra, purge) = (&settings.cassandra, &settings.purge);
     StageSet {
-        lookup: options(
-            BlockLimiter::fixed(settings.cassandra.block_size),
-            [LOOKUP_LINGER; 2],
-            settings.cassandra.concurrency,
-        ),
+        lookup: options(Limiter::fixed(cassandra.block_size, cassandra.concurrency), [LOOKUP_LINGER; 2]),
         sync: StageOptions {
             // Validated before: an unreadable rate never comes here.
             pace: max_calls.map_or(Duration::ZERO, |rate| rate.per / rate.calls),
             ..options(
                 match settings.sync.mode {
-                    SyncMode::Verify => BlockLimiter::adaptive(sync_bound),
-                    SyncMode::Fire => BlockLimiter::fixed(sync_bound),
+                    SyncMode::Verify => Limiter::adaptive(sync_bound, settings.sync.concurrency),
+                    // Its answers come before the work is done, so their time says nothing.
+                    SyncMode::Fire => Limiter::fixed(sync_bound, settings.sync.concurrency),
                 },
                 [settings.sync.linger; 2],
-                settings.sync.concurrency,
             )
         },
-        purge: options(BlockLimiter::fixed(purge_block), [settings.purge.linger; 2], settings.purge.concurrency),
+        purge: options(Limiter::fixed(purge_block, purge.concurrency), [purge.linger; 2]),
         // One call clears it for everybody, so it takes everybody.
-        clear: options(BlockLimiter::fixed(usize::MAX), CLEAR_LINGER, 1),
+        clear: options(Limiter::fixed(usize::MAX, 1), CLEAR_LINGER),
     }
 }

@@ -1,19 +1,18 @@
 //! `run`: the composition root. Builds everything, announces it, runs it, drains it.
 
 use std::process::ExitCode;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use tokio::sync::mpsc;
 
 use super::Exit;
-use super::check::whole_story;
 use super::observe::PipelineObserver;
 use super::rules::{rules, stages};
 use super::world::{self, Dependencies};
 use crate::adapters::kafka::topic_admin::TopicError;
-use crate::adapters::kafka::{Intake, IntakeOptions, Topic, consumer};
+use crate::adapters::kafka::{Intake, IntakeOptions, Topic};
 use crate::admin::{self, Health};
 use crate::domain::decode::decode;
 use crate::domain::ids::InputTopic;
@@ -23,6 +22,7 @@ use crate::pipeline::engine::Engine;
 use crate::pipeline::run::{End, Pace, World};
 use crate::ports::Disposition;
 use crate::ports::log::Arrival;
+use crate::ports::pulse::Pulse;
 use crate::settings::{PurgeMode, Settings};
 
 /// Records of one partition that may wait unopened.
@@ -38,21 +38,20 @@ pub async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     let mode = settings.purge_mode()?;
     let lifecycle = Lifecycle::new();
     lifecycle.listen(settings.shutdown_timeout)?;
-    let (metrics, health) = (Arc::new(Metrics::new()), Arc::new(Health::new()));
+    let (metrics, pulse) = (Arc::new(Metrics::new()), Arc::new(Pulse::new()));
+    let health = Arc::new(Health::new(Arc::clone(&pulse), lifecycle.drain().clone()));
     let address = admin::serve(&settings.http.listen, Arc::clone(&health), Arc::clone(&metrics))?;
     let dependencies = Dependencies::try_new(&settings)?;
     let publisher = world::publisher(&settings)?;
-    let inputs = inputs(mode);
     // Order: only Kafka must answer before readiness; whoever else is away is an outage, and an outage is survived.
-    if let Some(exit) = await_topics(&settings, &inputs, &lifecycle).await? {
+    if let Some(exit) = await_topics(&settings, mode, &lifecycle).await? {
         return Ok(exit.into());
     }
     if let Some(exit) = checked(&dependencies, mode).await {
         return Ok(exit.into());
     }
-    let (intake, arrivals) = start_intake(&settings, inputs)?;
+    let (intake, arrivals) = start_intake(&settings, inputs(mode), pulse)?;
     health.set_started();
-    follow_health(&intake, &health, &lifecycle)?;
     tracing::info!(env = settings.env, ?mode, http = %address, "running");
 
     let world = World {
@@ -102,21 +101,24 @@ fn inputs(mode: PurgeMode) -> Vec<InputTopic> {
     }
 }
 
-fn start_intake(settings: &Settings, inputs: Vec<InputTopic>) -> anyhow::Result<(Intake, mpsc::Receiver<Arrival>)> {
+fn start_intake(
+    settings: &Settings,
+    inputs: Vec<InputTopic>,
+    pulse: Arc<Pulse>,
+) -> anyhow::Result<(Intake, mpsc::Receiver<Arrival>)> {
     let group = settings.group();
-    let options = IntakeOptions { group, inputs, room: ROOM, drain_timeout: settings.drain_timeout, decode };
+    let options = IntakeOptions { group, inputs, room: ROOM, drain_timeout: settings.drain_timeout, decode, pulse };
     Ok(Intake::start(&settings.kafka, &world::topics(settings)?, &options)?)
 }
 
 /// Waits for Kafka; a missing topic ends the start.
-async fn await_topics(
-    settings: &Settings,
-    inputs: &[InputTopic],
-    lifecycle: &Lifecycle,
-) -> anyhow::Result<Option<Exit>> {
+async fn await_topics(settings: &Settings, mode: PurgeMode, lifecycle: &Lifecycle) -> anyhow::Result<Option<Exit>> {
     let admin = world::topic_admin(settings)?;
-    let wanted: Vec<Topic> =
-        inputs.iter().map(|topic| Topic::from(*topic)).chain([Topic::Status, Topic::Failed]).collect();
+    let outputs: &[Topic] = match mode {
+        PurgeMode::DryRun => &[Topic::Status],
+        PurgeMode::Delete | PurgeMode::Off => &[Topic::Status, Topic::Failed],
+    };
+    let wanted: Vec<Topic> = inputs(mode).into_iter().map(Topic::from).chain(outputs.iter().copied()).collect();
     let mut told = false;
     loop {
         match admin.require(&wanted).await {
@@ -155,35 +157,14 @@ async fn checked(dependencies: &Dependencies, mode: PurgeMode) -> Option<Exit> {
             Ok(()) => tracing::info!(dependency, "checked"),
             Err(failure) => match failure.disposition {
                 Disposition::Retry(_) => {
-                    tracing::warn!(dependency, problem = whole_story(&failure), "away at the start: its work waits");
+                    tracing::warn!(dependency, problem = failure.story(), "away at the start: its work waits");
                 }
                 Disposition::Reject | Disposition::Hold => {
-                    tracing::error!(dependency, problem = whole_story(&failure), "held at start");
+                    tracing::error!(dependency, problem = failure.story(), "held at start");
                     exit = Some(Exit::Held);
                 }
             },
         }
     }
     exit
-}
-
-/// Liveness depends on the poll thread alone, so a thread of its own carries its signs of life, not the runtime.
-fn follow_health(intake: &Intake, health: &Arc<Health>, lifecycle: &Lifecycle) -> anyhow::Result<()> {
-    const BEAT: Duration = Duration::from_millis(250);
-    let poll: Arc<consumer::Health> = intake.health();
-    let (health, drain): (Weak<Health>, _) = (Arc::downgrade(health), lifecycle.drain().clone());
-    std::thread::Builder::new().name("health".to_owned()).spawn(move || {
-        #[expect(clippy::disallowed_methods, reason = "a thread of its own, which waits for nothing but time")]
-        while let Some(health) = health.upgrade() {
-            health.set_joined(poll.is_joined());
-            if drain.is_cancelled() {
-                health.set_stopping();
-            }
-            if poll.since_last_poll() < BEAT * 4 {
-                health.beat();
-            }
-            std::thread::sleep(BEAT);
-        }
-    })?;
-    Ok(())
 }

@@ -14,6 +14,7 @@ pub struct Ledger {
     window: VecDeque<Entry>,
     unsettled: usize,
     last_delivered: Option<i64>,
+    settlements: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -49,6 +50,7 @@ impl Ledger {
         }
         entry.settled = true;
         self.unsettled -= 1;
+        self.settlements += 1;
         while self.window.front().is_some_and(|entry| entry.settled) {
             self.window.pop_front();
         }
@@ -74,9 +76,20 @@ impl Ledger {
         self.unsettled
     }
 
+    /// How many offsets have ever been settled: while it stands still, so does all that could be committed.
+    pub fn settlements(&self) -> u64 {
+        self.settlements
+    }
+
     /// How many delivered offsets are not below the frontier.
     pub fn window(&self) -> usize {
         self.window.len()
+    }
+
+    /// How far the last delivered offset is ahead of the frontier.
+    pub fn span(&self) -> i64 {
+        let ends = self.oldest_unsettled().zip(self.last_delivered);
+        ends.map_or(0, |(oldest, last)| last - oldest)
     }
 }
 
@@ -160,6 +173,9 @@ mod tests {
                 prop_assert_eq!(ledger.unsettled(), unsettled.len());
                 prop_assert_eq!(ledger.oldest_unsettled(), unsettled.first().copied());
                 prop_assert_eq!(ledger.window(), ledger.unsettled() + ledger.settled_above().count());
+                let last = model.0.keys().max().copied().unwrap_or_default();
+                prop_assert_eq!(ledger.span(), unsettled.first().map_or(0, |first| last - first));
+                prop_assert_eq!(ledger.settlements(), model.0.values().filter(|settled| **settled).count() as u64);
             }
         }
     }

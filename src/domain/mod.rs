@@ -8,6 +8,7 @@ pub mod event;
 pub mod ids;
 pub mod join;
 pub mod ledger;
+pub mod offset_map;
 pub mod outcome;
 pub mod page;
 pub mod record;

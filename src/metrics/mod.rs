@@ -16,7 +16,7 @@ use crate::domain::ids::{Class, InputTopic, Partition};
 use crate::domain::outcome::{Ending, RowCounts};
 use crate::domain::record::OutputTopic;
 use crate::pipeline::engine::StageName;
-use crate::ports::{FailureReason, Protection};
+use crate::ports::Protection;
 pub use labels::{BreakerLabel, CallEnd, CommitEnd, ItemState};
 
 define::metrics! {
@@ -29,6 +29,8 @@ define::metrics! {
         records_rejected_total: IntCounterVec["topic"],
         /// Events whose action is another consumer's.
         events_skipped_total: IntCounterVec["topic"],
+        /// Records that the owner before had settled above its committed offset, passed over.
+        events_settled_before_total: IntCounterVec["topic"],
         /// Users finished, by how they ended.
         items_total: IntCounterVec["action", "status", "reason"],
         /// Duration of one call of a stage to its dependency.
@@ -53,7 +55,7 @@ define::metrics! {
         cache_clears_total: IntCounterVec["result"],
         /// Statuses that Kafka acknowledged.
         statuses_published_total: IntCounter[],
-        /// Records that Kafka did not acknowledge; they are sent again.
+        /// Records that are sent again: Kafka did not acknowledge all that were sent together.
         publish_failures_total: IntCounterVec["topic"],
         /// Follow-ups written to the delay topic.
         follow_ups_total: IntCounterVec["why"],
@@ -69,10 +71,14 @@ define::metrics! {
         partition_held: IntGaugeVec["topic", "partition"],
         /// Commits of offsets, by how they ended.
         commits_total: IntCounterVec["result"],
+        /// The broker's committed offset less the worker's own, compared every 30 s: not 0 when others commit for its group.
+        commit_difference: IntGaugeVec["topic", "partition"],
         /// From the record's own time to its acknowledged status.
         end_to_end_seconds: HistogramVec["topic"],
         /// Users per call of the Sync API at the moment: adapts below its bound in the configuration.
         sync_block_size: IntGauge[],
+        /// Calls of the Sync API at once, at most: adapts below its bound in the configuration.
+        sync_concurrency: IntGauge[],
         /// 1, with the version of the program.
         build_info: IntGaugeVec["version"],
     }
@@ -119,6 +125,7 @@ impl Metrics {
             }
             self.records_rejected_total.with_label_values(&[topic]);
             self.events_skipped_total.with_label_values(&[topic]);
+            self.events_settled_before_total.with_label_values(&[topic]);
             self.end_to_end_seconds.with_label_values(&[topic]);
         }
         for topic in [OutputTopic::Status, OutputTopic::Failed, OutputTopic::Delay] {
@@ -166,6 +173,10 @@ impl Metrics {
         self.events_skipped_total.with_label_values(&[topic.label()]).inc();
     }
 
+    pub fn event_settled_before(&self, topic: InputTopic) {
+        self.events_settled_before_total.with_label_values(&[topic.label()]).inc();
+    }
+
     pub fn budget_limit(&self, units: usize) {
         self.budget_units_limit.set(count(units));
     }
@@ -194,6 +205,11 @@ impl Metrics {
         drop(self.partition_lag.remove_label_values(&labels));
         drop(self.frontier_age_seconds.remove_label_values(&labels));
         drop(self.partition_held.remove_label_values(&labels));
+        drop(self.commit_difference.remove_label_values(&labels));
+    }
+
+    pub fn commit_difference(&self, partition: Partition, offsets: i64) {
+        self.commit_difference.with_label_values(&place(partition)).set(offsets);
     }
 
     pub fn commit(&self, end: CommitEnd) {
@@ -212,8 +228,8 @@ impl Metrics {
         self.stage_items.with_label_values(&[stage.label(), state.label()]).set(count(items));
     }
 
-    pub fn retried(&self, stage: StageName, reason: &FailureReason) {
-        self.retries_total.with_label_values(&[stage.label(), &reason.0]).inc();
+    pub fn retried(&self, stage: StageName, reason: &str, users: u64) {
+        self.retries_total.with_label_values(&[stage.label(), reason]).inc_by(users);
     }
 
     /// Counts the change from closed to anything else.
@@ -225,8 +241,9 @@ impl Metrics {
         gauge.set(state as i64);
     }
 
-    pub fn sync_block_size(&self, users: usize) {
+    pub fn sync_limits(&self, users: usize, calls: usize) {
         self.sync_block_size.set(count(users));
+        self.sync_concurrency.set(count(calls));
     }
 
     pub fn rows_deleted(&self, rows: &RowCounts) {
@@ -267,8 +284,8 @@ impl Metrics {
         }
     }
 
-    pub fn publish_failed(&self, topic: OutputTopic) {
-        self.publish_failures_total.with_label_values(&[topic.label()]).inc();
+    pub fn publish_failed(&self, topic: OutputTopic, records: u64) {
+        self.publish_failures_total.with_label_values(&[topic.label()]).inc_by(records);
     }
 }
 

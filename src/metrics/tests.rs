@@ -36,7 +36,8 @@ fn what_happens_is_counted_under_its_labels() {
     let metrics = Metrics::new();
     metrics.item_ended(Action::DeleteUser, Ending::success(Reason::Purged));
     metrics.rows_deleted(&RowCounts::from([("user_entity", 3)]));
-    metrics.retried(StageName::Sync, &FailureReason("http_502".into()));
+    metrics.retried(StageName::Sync, "http_502", 3);
+    metrics.publish_failed(OutputTopic::Status, 2);
     metrics.status_published(InputTopic::Delete, Some(Duration::from_secs(2)));
     for state in [BreakerLabel::Open, BreakerLabel::Held, BreakerLabel::Closed, BreakerLabel::Held] {
         metrics.breaker(StageName::Purge, state);
@@ -45,7 +46,8 @@ fn what_happens_is_counted_under_its_labels() {
     for line in [
         "user_purge_sync_items_total{action=\"delete-user\",reason=\"purged\",status=\"SUCCESS\"} 1",
         "user_purge_sync_keycloak_rows_deleted_total{table=\"user_entity\"} 3",
-        "user_purge_sync_retries_total{reason=\"http_502\",stage=\"sync\"} 1",
+        "user_purge_sync_retries_total{reason=\"http_502\",stage=\"sync\"} 3",
+        "user_purge_sync_publish_failures_total{topic=\"status\"} 2",
         "user_purge_sync_end_to_end_seconds_bucket{topic=\"delete\",le=\"1\"} 0",
         "user_purge_sync_end_to_end_seconds_bucket{topic=\"delete\",le=\"2.5\"} 1",
         "user_purge_sync_breaker_opened_total{stage=\"purge\"} 2",

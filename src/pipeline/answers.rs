@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::item::ItemKey;
+use super::limiter::Answered;
 use super::stage::{Call, CallId, Ended, Place, Stage, Suspect};
 use crate::ports::{Blame, CallResult, Disposition, Failure};
 
@@ -25,7 +26,12 @@ impl Stage {
 
     fn finish_items<T>(&mut self, call: &Call, answers: Vec<Result<T, Failure>>, now: Instant) -> Vec<Ended<T>> {
         debug_assert_eq!(call.items.len(), answers.len(), "an adapter answers for every item");
-        self.options.block.answered(call.items.len(), now.duration_since(call.started));
+        self.options.limiter.answered(Answered {
+            items: call.items.len(),
+            started: call.started,
+            took: now.duration_since(call.started),
+            was_full: call.was_full,
+        });
         if answers.iter().any(Result::is_ok) && !call.split {
             self.breaker.succeeded();
         }
@@ -39,14 +45,14 @@ impl Stage {
                 Err(failure) => match failure.disposition {
                     Disposition::Reject => ended.extend(self.refuse(*item, &failure, now)),
                     Disposition::Retry(Blame::Call) => self.suspect(vec![*item], &failure),
-                    Disposition::Retry(Blame::Server) => self.again(*item, now),
+                    Disposition::Retry(Blame::Server) => self.again(*item, &failure.reason.0, now),
                     Disposition::Retry(Blame::Throttle(rest)) => {
                         self.rest(now + rest);
-                        self.again(*item, now);
+                        self.again(*item, &failure.reason.0, now);
                     }
                     Disposition::Hold => {
-                        self.breaker.hold(failure.reason.to_string(), now);
-                        self.again(*item, now);
+                        self.breaker.hold(failure.story(), now);
+                        self.again(*item, &failure.reason.0, now);
                     }
                 },
             }
@@ -61,24 +67,26 @@ impl Stage {
             }
             Disposition::Retry(Blame::Call) => {
                 self.lose_answers(call);
-                self.options.block.failed();
+                self.options.limiter.failed(call.started, now);
                 if !call.split && call.items.len() > 1 {
                     self.breaker.failed(now);
                 }
                 self.suspect(call.items.clone(), failure);
             }
             Disposition::Retry(Blame::Server) => {
+                self.options.limiter.failed(call.started, now);
                 self.lose_answers(call);
                 self.breaker.failed(now);
-                self.all_again(call, now);
+                self.all_again(call, failure, now);
             }
             Disposition::Retry(Blame::Throttle(rest)) => {
+                self.options.limiter.failed(call.started, now);
                 self.rest(now + rest);
-                self.all_again(call, now);
+                self.all_again(call, failure, now);
             }
             Disposition::Hold => {
-                self.breaker.hold(failure.reason.to_string(), now);
-                self.all_again(call, now);
+                self.breaker.hold(failure.story(), now);
+                self.all_again(call, failure, now);
             }
         }
         Vec::new()
@@ -95,7 +103,7 @@ impl Stage {
             }
             Some(Err(failure)) => {
                 match failure.disposition {
-                    Disposition::Hold => self.breaker.hold(failure.reason.to_string(), now),
+                    Disposition::Hold => self.breaker.hold(failure.story(), now),
                     Disposition::Retry(Blame::Throttle(rest)) => self.rest(now + rest),
                     Disposition::Retry(_) | Disposition::Reject => self.breaker.probe_failed(now),
                 }
@@ -106,7 +114,7 @@ impl Stage {
                 self.breaker.probe_failed(now);
                 // A block may be split without proof: halves that succeed are the proof.
                 for suspect in suspects {
-                    if suspect.items.len() > 1 { self.split(suspect.items) } else { self.acquit(vec![suspect], now) }
+                    if suspect.items.len() > 1 { self.split(suspect) } else { self.acquit(vec![suspect], now) }
                 }
                 Vec::new()
             }
@@ -116,10 +124,10 @@ impl Stage {
     /// The dependency works, so it is the item, or one of the block.
     fn judge<T>(&mut self, suspect: Suspect, now: Instant) -> Option<Ended<T>> {
         let [item] = suspect.items[..] else {
-            self.split(suspect.items);
+            self.split(suspect);
             return None;
         };
-        let retry = &self.options.retry;
+        let retry = &mut self.options.retry;
         let track = self.tracks.get_mut(&item)?;
         track.attempts += 1;
         track.spent += now.duration_since(track.since);
@@ -128,17 +136,21 @@ impl Stage {
         }
         let due = now + retry.pause(track.attempts);
         self.queue(item, due, now);
+        self.count_retry(&suspect.reason, 1);
         None
     }
 
     fn acquit(&mut self, suspects: Vec<Suspect>, now: Instant) {
-        for item in suspects.into_iter().flat_map(|suspect| suspect.items) {
-            self.again(item, now);
+        for suspect in suspects {
+            for item in suspect.items {
+                self.again(item, &suspect.reason, now);
+            }
         }
     }
 
-    fn split(&mut self, mut items: Vec<ItemKey>) {
+    fn split(&mut self, Suspect { mut items, reason }: Suspect) {
         items.retain(|item| self.tracks.contains_key(item));
+        self.count_retry(&reason, items.len());
         for item in &items {
             if let Some(track) = self.tracks.get_mut(item) {
                 track.place = Place::Split;
@@ -178,18 +190,61 @@ impl Stage {
         }
     }
 
-    fn all_again(&mut self, call: &Call, now: Instant) {
+    fn all_again(&mut self, call: &Call, failure: &Failure, now: Instant) {
         for item in &call.items {
-            self.again(*item, now);
+            self.again(*item, &failure.reason.0, now);
         }
     }
 
     /// Back to where it came from, without a mark.
-    fn again(&mut self, item: ItemKey, now: Instant) {
-        self.queue(item, now + self.options.retry.pause(0), now);
+    fn again(&mut self, item: ItemKey, reason: &str, now: Instant) {
+        self.count_retry(reason, 1);
+        let due = now + self.options.retry.pause(0);
+        self.queue(item, due, now);
+    }
+
+    fn count_retry(&mut self, reason: &str, items: usize) {
+        match self.retried.get_mut(reason) {
+            Some(count) => *count += items as u64,
+            None => drop(self.retried.insert(reason.to_owned(), items as u64)),
+        }
     }
 
     fn rest(&mut self, until: Instant) {
         self.rest_until = Some(self.rest_until.map_or(until, |rest| rest.max(until)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::domain::ids::{Class, ObjectType};
+    use crate::pipeline::breaker::BreakerState;
+    use crate::pipeline::limiter::Limiter;
+    use crate::pipeline::retry::{Jitter, RetryPolicy};
+    use crate::pipeline::stage::{StageOptions, Work};
+
+    fn stage() -> Stage {
+        let (time, first_pause, max_pause) =
+            (Duration::from_mins(2), Duration::from_millis(200), Duration::from_secs(30));
+        let retry = RetryPolicy { attempts: 8, time, first_pause, max_pause, jitter: Jitter::seeded(0) };
+        let (linger, pace) = ([Duration::ZERO; 2], Duration::ZERO);
+        Stage::new(StageOptions { limiter: Limiter::fixed(2, 1), linger, retry, pace })
+    }
+
+    #[test]
+    fn a_held_stage_says_what_to_mend_and_counts_who_waits() {
+        let (mut stage, now) = (stage(), Instant::now());
+        for item in [ItemKey(1), ItemKey(2)] {
+            stage.enter(item, (Class::Fresh, ObjectType::user()), now, now);
+        }
+        let Some(Work::Call(call, _)) = stage.next(now, &|_| true, &mut Vec::new()) else { panic!("a full block") };
+        let failure = Failure::new(Disposition::Hold, "http_401").because("sync.api_key is refused");
+        assert!(stage.finish::<()>(call, Err(failure), now).is_empty());
+        assert_eq!(*stage.state(), BreakerState::Held("http_401: sync.api_key is refused".to_owned()));
+        assert_eq!(stage.take_retried(), [("http_401".to_owned(), 2)].into());
+        assert!(stage.take_retried().is_empty());
     }
 }

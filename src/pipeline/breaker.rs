@@ -18,7 +18,7 @@ pub enum BreakerState {
     Closed,
     /// The dependency is away.
     Open,
-    /// Something must be mended; the reason is a bounded word.
+    /// Something must be mended: what, in words for a person.
     Held(String),
 }
 

@@ -4,6 +4,7 @@
 //! socket and no task, so a test can lead it through any order of events, failures and rebalances.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::budget::Budget;
@@ -11,7 +12,7 @@ use super::controls::Controls;
 use super::intake::{OpenEvent, PartitionState};
 use super::item::{EventKey, Item, ItemKey};
 use super::lines::Lines;
-use super::settle::Parcel;
+use super::settle::{Outbox, Parcel};
 use super::stage::{CallId, Stage, StageOptions};
 use crate::domain::event::{Action, TokenRange, Why};
 use crate::domain::ids::{Class, InputTopic, ObjectType, Partition, UserId};
@@ -80,7 +81,7 @@ pub enum Effect {
     ProbeSync(Vec<UserId>),
     Draw,
     ReadRange(EventKey, ObjectType, TokenRange),
-    Publish(u64, Vec<OutputRecord>),
+    Publish(u64, Arc<[OutputRecord]>),
 }
 
 #[derive(Debug)]
@@ -119,12 +120,20 @@ pub enum Note {
         error: String,
     },
     OtherAction(Partition),
+    /// A record that the owner before had settled is passed over.
+    SettledBefore(Partition),
+    /// How many records of which topic are sent again.
     PublishFailed {
         error: String,
-        /// Of each record that is sent again.
-        topics: Vec<OutputTopic>,
+        records: BTreeMap<OutputTopic, u64>,
     },
     Published,
+    /// So many users are called again after a failure.
+    Retried {
+        stage: StageName,
+        reason: String,
+        users: u64,
+    },
     RangeFailed(String),
 }
 
@@ -153,7 +162,7 @@ pub struct Engine {
     pub(super) purge: Stage,
     pub(super) clear: Stage,
     pub(super) parcels: HashMap<u64, Parcel>,
-    pub(super) outbox: Parcel,
+    pub(super) outbox: Outbox,
     pub(super) effects: Vec<Effect>,
     pub(super) notes: Vec<Note>,
     pub(super) closing: Option<Instant>,
@@ -180,7 +189,7 @@ impl Engine {
             purge: Stage::new(stages.purge),
             clear: Stage::new(stages.clear),
             parcels: HashMap::new(),
-            outbox: Parcel::default(),
+            outbox: Outbox::default(),
             effects: Vec::new(),
             notes: Vec::new(),
             closing: None,
@@ -230,6 +239,10 @@ impl Engine {
     }
 
     pub fn take_notes(&mut self) -> Vec<Note> {
+        let stages = [&mut self.lookup, &mut self.sync, &mut self.purge, &mut self.clear];
+        for (stage, retried) in StageName::ALL.into_iter().zip(stages.map(Stage::take_retried)) {
+            self.notes.extend(retried.into_iter().map(|(reason, users)| Note::Retried { stage, reason, users }));
+        }
         std::mem::take(&mut self.notes)
     }
 

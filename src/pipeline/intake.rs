@@ -11,6 +11,7 @@ use super::rejects::Rejects;
 use crate::domain::event::{Decoded, Event, Rejection};
 use crate::domain::ids::{Class, Epoch, InputTopic, Partition};
 use crate::domain::ledger::Ledger;
+use crate::domain::offset_map::OffsetMap;
 use crate::domain::outcome::Status;
 use crate::domain::page::Pages;
 use crate::ports::log::{Arrival, Assignment, CommitPoint, Delivery, Gate};
@@ -19,6 +20,10 @@ use crate::ports::log::{Arrival, Assignment, CommitPoint, Delivery, Gate};
 pub struct PartitionState {
     pub epoch: Epoch,
     pub ledger: Ledger,
+    /// What the owner before had settled above the offset that this epoch began with.
+    settled_before: Option<OffsetMap>,
+    /// The time of the newest record delivered.
+    newest: i64,
     pub(super) gate: Arc<Gate>,
     /// Delivered, waiting until they are due: only the delay topic's wait.
     pub(super) pending: VecDeque<EventKey>,
@@ -26,7 +31,8 @@ pub struct PartitionState {
     /// Open events with an item that waits in a line.
     pub(super) parked: usize,
     pub(super) revocation: Option<Revocation>,
-    pub(super) committed: Option<i64>,
+    /// The settlements of the ledger when a point was taken last.
+    committed: Option<u64>,
     /// When the oldest unsettled event was received, for the frontier's age.
     pub last_record: Option<i64>,
 }
@@ -69,6 +75,8 @@ impl PartitionState {
         Self {
             epoch: assignment.epoch,
             ledger: Ledger::new(),
+            settled_before: assignment.settled,
+            newest: i64::MIN,
             gate: assignment.gate,
             pending: VecDeque::new(),
             rejects: Rejects::new(reject_limit),
@@ -87,6 +95,14 @@ impl PartitionState {
 
     pub fn is_held(&self) -> bool {
         self.rejects.is_held()
+    }
+
+    /// What may be committed now, with the map of what is settled above it.
+    pub(super) fn commit_point(&self, partition: Partition) -> Option<CommitPoint> {
+        let offset = self.ledger.frontier()?;
+        let map = OffsetMap::of(offset, self.newest, self.ledger.settled_above());
+        let metadata = map.map_or_else(String::new, |map| map.encode());
+        Some(CommitPoint { partition, epoch: self.epoch, offset, metadata })
     }
 }
 
@@ -124,6 +140,13 @@ impl Engine {
             return;
         }
         state.last_record = record.timestamp;
+        state.newest = state.newest.max(record.timestamp.unwrap_or(i64::MIN));
+        if state.settled_before.as_ref().is_some_and(|map| map.settles(record.offset, record.timestamp)) {
+            state.gate.give(1);
+            state.ledger.settle(record.offset);
+            self.notes.push(Note::SettledBefore(partition));
+            return;
+        }
         let told = match record.decoded {
             Decoded::Rejected(rejection) => {
                 let rejected = RejectedRecord { partition, epoch, offset: record.offset, key: record.key, rejection };
@@ -205,12 +228,11 @@ impl Engine {
     /// The new points to commit since the last call.
     pub fn commit_points(&mut self) -> Vec<CommitPoint> {
         let moved = |(partition, state): (&Partition, &mut PartitionState)| {
-            let offset = state.ledger.frontier()?;
-            if state.committed == Some(offset) {
+            let settlements = state.ledger.settlements();
+            if state.committed.replace(settlements) == Some(settlements) {
                 return None;
             }
-            state.committed = Some(offset);
-            Some(CommitPoint { partition: *partition, epoch: state.epoch, offset, metadata: String::new() })
+            state.commit_point(*partition)
         };
         self.partitions.iter_mut().filter_map(moved).collect()
     }

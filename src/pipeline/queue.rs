@@ -60,7 +60,7 @@ impl Stage {
     pub(super) fn may_call(&self, now: Instant) -> bool {
         self.breaker.is_closed()
             && self.rest_until.is_none()
-            && self.calls.len() < self.options.concurrency
+            && self.calls.len() < self.options.limiter.calls()
             && self.last_call.is_none_or(|last| last + self.options.pace <= now)
     }
 
@@ -71,7 +71,7 @@ impl Stage {
                 return Some((split, true));
             }
         }
-        let size = self.options.block.size();
+        let size = self.options.limiter.block();
         let due = self.ready.iter().find(|((class, _), lane)| {
             lane.len() >= size || self.lane_due(*class, lane.front()).is_some_and(|due| due <= now)
         });
@@ -86,11 +86,11 @@ impl Stage {
 
     /// When a block may be called although nothing happens before.
     pub(super) fn block_due(&self, now: Instant) -> Option<Instant> {
-        if !self.breaker.is_closed() || self.rest_until.is_some() || self.calls.len() >= self.options.concurrency {
+        if !self.breaker.is_closed() || self.rest_until.is_some() || self.calls.len() >= self.options.limiter.calls() {
             return None;
         }
         let paced = self.last_call.map_or(now, |last| last + self.options.pace);
-        let size = self.options.block.size();
+        let size = self.options.limiter.block();
         let lane_due = |((class, _), lane): (&(Class, _), &VecDeque<ItemKey>)| {
             if lane.len() >= size { Some(now) } else { self.lane_due(*class, lane.front()) }
         };

@@ -1,12 +1,12 @@
 //! Partitions that go: what can finish drains, the rest is let go, and nothing of an ended epoch moves an offset.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
 use super::engine::{Engine, Now};
-use super::intake::{OpenEvent, PartitionState};
+use super::intake::OpenEvent;
 use super::item::{Branch, EventKey, Item, ItemKey, Phase};
 use super::settle::Receipt;
 use crate::domain::ids::{Epoch, Partition};
@@ -64,40 +64,20 @@ impl Engine {
         is_over || !(self.items.iter().any(is_awaited) || self.tells_anything_else_of(&|_| true))
     }
 
-    /// Events that no branch has done anything for: the next owner loses nothing with them, and a backlog of them would
-    /// use up the whole time. An event that is begun for one of its users is drained with all of them.
+    /// Events that no branch has done anything for are the next owner's: a backlog of them would use up the whole time.
+    /// An event that is begun for one of its users is drained with all of them; told above one that is let go, it stands
+    /// in the offset map.
     fn let_go_of_what_is_not_begun(&mut self, leaving: impl Fn(&OpenEvent) -> bool, now: Now) {
-        let last = self.last_begun();
-        for event in self.events.values_mut() {
-            // Below an offset that is told nothing is let go: the frontier would stay there, and what is told be done again.
-            let is_above = last.get(&event.partition).is_none_or(|last| event.offset > *last);
-            event.abandoned |= leaving(event) && is_above;
+        let items = self.items.iter().filter(|(key, item)| self.has_begun(**key, item)).map(|(_, item)| item.event);
+        let told = self.receipts().filter_map(|receipt| match receipt {
+            Receipt::Event(event) => Some(*event),
+            Receipt::Item(_) | Receipt::Rejected(..) => None,
+        });
+        let begun: HashSet<EventKey> = items.chain(told).collect();
+        for (key, event) in &mut self.events {
+            event.abandoned |= leaving(event) && !begun.contains(key);
         }
         self.drop_abandoned(now);
-    }
-
-    /// Of each partition, the highest offset for which something was done or told.
-    fn last_begun(&self) -> HashMap<Partition, i64> {
-        let begun = self.items.iter().filter(|(key, item)| self.has_begun(**key, item)).map(|(_, item)| item.event);
-        let place = |key: EventKey| {
-            let event = self.events.get(&key).filter(|event| !event.abandoned)?;
-            Some((event.partition, event.offset))
-        };
-        let told = self.receipts().filter_map(|receipt| match receipt {
-            Receipt::Event(event) => place(*event),
-            Receipt::Rejected(partition, _, offset) => Some((*partition, *offset)),
-            Receipt::Item(_) => None,
-        });
-        let settled = |(partition, state): (&Partition, &PartitionState)| {
-            state.ledger.settled_above().last().map(|offset| (*partition, offset))
-        };
-        let settled = self.partitions.iter().filter_map(settled);
-        let mut last = HashMap::new();
-        for (partition, offset) in begun.filter_map(place).chain(told).chain(settled) {
-            let highest = last.entry(partition).or_insert(offset);
-            *highest = offset.max(*highest);
-        }
-        last
     }
 
     fn has_begun(&self, key: ItemKey, item: &Item) -> bool {
@@ -139,9 +119,7 @@ impl Engine {
             let mut answer = None;
             for partition in with {
                 let Some(state) = self.partitions.get_mut(&partition) else { continue };
-                if let Some(offset) = state.ledger.frontier() {
-                    points.push(CommitPoint { partition, epoch: state.epoch, offset, metadata: String::new() });
-                }
+                points.extend(state.commit_point(partition));
                 answer = answer.or_else(|| state.revocation.as_mut().and_then(|revocation| revocation.answer.take()));
                 let epoch = state.epoch;
                 self.end_epoch(partition, epoch, now);
@@ -154,7 +132,7 @@ impl Engine {
     }
 
     fn receipts(&self) -> impl Iterator<Item = &Receipt> {
-        self.parcels.values().chain([&self.outbox]).flat_map(|parcel| &parcel.receipts)
+        self.parcels.values().flat_map(|parcel| &parcel.receipts).chain(&self.outbox.receipts)
     }
 
     /// Whether something that has no item is on its way to Kafka: a rejected record, or an event told as a whole.
@@ -209,7 +187,9 @@ impl Engine {
 
     fn drop_abandoned(&mut self, now: Now) {
         let ended = |engine: &Self, item: &Item| engine.events.get(&item.event).is_some_and(|event| event.abandoned);
-        let keys: Vec<_> = self.items.iter().filter(|(_, item)| ended(self, item)).map(|(key, _)| *key).collect();
+        let mut keys: Vec<_> = self.items.iter().filter(|(_, item)| ended(self, item)).map(|(key, _)| *key).collect();
+        // Oldest first: who is let go decides who is next in line, and a script must play the same way each time.
+        keys.sort_unstable();
         for key in keys {
             self.abandon(key, now);
         }

@@ -153,7 +153,7 @@ fn carry_out(world: World, effect: Effect) -> BoxFuture<'static, (Completion, Du
                 Completion::Range(event, world.directory.ids_in(&kind, range, Engine::RANGE_LIMIT).await)
             }
             Effect::Publish(parcel, records) => {
-                let answer = world.publisher.publish(records).await;
+                let answer = world.publisher.publish(&records).await;
                 if answer.is_err() {
                     tokio::time::sleep(PUBLISH_PAUSE).await;
                 }

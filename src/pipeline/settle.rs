@@ -1,5 +1,8 @@
 //! Settling: an outcome is told, and only when Kafka has acknowledged everything told do units and offsets move.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use super::engine::{Effect, Engine, Note, Now};
 use super::intake::RejectedRecord;
 use super::item::{EventKey, ItemKey, Phase};
@@ -9,11 +12,19 @@ use crate::domain::outcome::Ending;
 use crate::domain::record::OutputRecord;
 use crate::ports::Failure;
 
-/// Records that are published together, and what their acknowledgement settles.
+/// What is told in this turn, and not published yet.
 #[derive(Debug, Default)]
+pub struct Outbox {
+    pub(super) receipts: Vec<Receipt>,
+    records: Vec<OutputRecord>,
+}
+
+/// Records that are published together, and what their acknowledgement settles.
+#[derive(Debug)]
 pub struct Parcel {
-    pub receipts: Vec<Receipt>,
-    pub records: Vec<OutputRecord>,
+    pub(super) receipts: Vec<Receipt>,
+    /// Shared with the call under way: they may have to be published again.
+    records: Arc<[OutputRecord]>,
 }
 
 #[derive(Debug)]
@@ -24,7 +35,7 @@ pub enum Receipt {
     Rejected(Partition, Epoch, i64),
 }
 
-impl Parcel {
+impl Outbox {
     pub fn is_empty(&self) -> bool {
         self.receipts.is_empty()
     }
@@ -84,20 +95,22 @@ impl Engine {
         if self.outbox.is_empty() {
             return;
         }
-        let parcel = std::mem::take(&mut self.outbox);
-        let id = self.key();
-        self.effects.push(Effect::Publish(id, parcel.records.clone()));
-        self.parcels.insert(id, parcel);
+        let Outbox { receipts, records } = std::mem::take(&mut self.outbox);
+        let (id, records) = (self.key(), Arc::from(records));
+        self.effects.push(Effect::Publish(id, Arc::clone(&records)));
+        self.parcels.insert(id, Parcel { receipts, records });
     }
 
     /// Without an acknowledgement nothing is settled: the same records are published again, under the same ids.
     pub(super) fn published(&mut self, id: u64, answer: Result<(), Failure>, now: Now) {
         if let Err(failure) = answer {
-            if let Some(parcel) = self.parcels.get(&id) {
-                let topics = parcel.records.iter().map(|record| record.topic).collect();
-                self.notes.push(Note::PublishFailed { error: failure.reason.to_string(), topics });
-                self.effects.push(Effect::Publish(id, parcel.records.clone()));
+            let Some(parcel) = self.parcels.get(&id) else { return };
+            let mut records = BTreeMap::new();
+            for record in parcel.records.iter() {
+                *records.entry(record.topic).or_default() += 1;
             }
+            self.notes.push(Note::PublishFailed { error: failure.reason.to_string(), records });
+            self.effects.push(Effect::Publish(id, Arc::clone(&parcel.records)));
             return;
         }
         self.notes.push(Note::Published);

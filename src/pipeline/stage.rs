@@ -12,16 +12,15 @@ use std::time::{Duration, Instant};
 
 use super::breaker::{Breaker, BreakerState};
 use super::item::ItemKey;
-use super::limiter::BlockLimiter;
+use super::limiter::Limiter;
 use super::retry::RetryPolicy;
 use crate::domain::ids::{Class, ObjectType};
 
 #[derive(Clone, Debug)]
 pub struct StageOptions {
-    pub block: BlockLimiter,
+    pub limiter: Limiter,
     /// How long a block waits to fill, fresh and other.
     pub linger: [Duration; 2],
-    pub concurrency: usize,
     pub retry: RetryPolicy,
     /// At least so long from call to call.
     pub pace: Duration,
@@ -89,6 +88,8 @@ pub(super) struct Call {
     pub(super) started: Instant,
     /// Half of a block that failed: says nothing about the dependency.
     pub(super) split: bool,
+    /// With it as many calls as allowed were under way.
+    pub(super) was_full: bool,
 }
 
 #[derive(Debug)]
@@ -105,6 +106,8 @@ pub struct Stage {
     pub(super) rest_until: Option<Instant>,
     pub(super) last_call: Option<Instant>,
     pub(super) refusals: usize,
+    /// How many items are called again, by the word of what failed; since they were last asked for.
+    pub(super) retried: BTreeMap<String, u64>,
     pub(super) next_call: u64,
     /// Nobody lingers longer than a fresh item: what is under way is to be finished.
     pub(super) hurried: bool,
@@ -125,6 +128,7 @@ impl Stage {
             rest_until: None,
             last_call: None,
             refusals: 0,
+            retried: BTreeMap::new(),
             next_call: 0,
             hurried: false,
         }
@@ -194,8 +198,12 @@ impl Stage {
         Counts { ready, in_call, delayed: self.tracks.len() - ready - in_call }
     }
 
-    pub fn block_size(&self) -> usize {
-        self.options.block.size()
+    pub fn take_retried(&mut self) -> BTreeMap<String, u64> {
+        std::mem::take(&mut self.retried)
+    }
+
+    pub fn limiter(&self) -> &Limiter {
+        &self.options.limiter
     }
 
     /// Whether the item can be through soon: not when it waits for a time or for a dependency.
@@ -240,7 +248,8 @@ impl Stage {
         let call = CallId(self.next_call);
         self.next_call += 1;
         self.last_call = Some(now);
-        self.calls.insert(call, Call { items: items.clone(), started: now, split });
+        let was_full = self.calls.len() + 1 >= self.options.limiter.calls();
+        self.calls.insert(call, Call { items: items.clone(), started: now, split, was_full });
         Some(Work::Call(call, items))
     }
 

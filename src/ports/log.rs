@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 
 use crate::domain::event::Decoded;
 use crate::domain::ids::{Epoch, Partition};
+use crate::domain::offset_map::OffsetMap;
 
 /// What the intake thread tells the pipeline, in the order in which it happened.
 #[derive(Debug)]
@@ -34,6 +35,8 @@ pub enum Arrival {
 pub struct Assignment {
     pub partition: Partition,
     pub epoch: Epoch,
+    /// What is settled above the committed offset; absent when nothing says so.
+    pub settled: Option<OffsetMap>,
     pub gate: Arc<Gate>,
 }
 
@@ -45,9 +48,19 @@ pub struct Delivery {
     pub timestamp: Option<i64>,
     /// Milliseconds since 1970 when the record was received: what `timestamp` is compared with.
     pub received: i64,
-    /// The source record's key, for a failed record.
+    /// The source record's key, for a failed record; see [`Delivery::key_of`].
     pub key: Option<Vec<u8>>,
     pub decoded: Decoded,
+}
+
+impl Delivery {
+    /// The longest key that travels on. Longer ones are nobody's id, and a failed record that repeats one may be too
+    /// large for Kafka: it would be sent again for ever, and its partition would never move.
+    pub const LONGEST_KEY: usize = 1024;
+
+    pub fn key_of(key: Option<&[u8]>) -> Option<Vec<u8>> {
+        key.filter(|key| key.len() <= Self::LONGEST_KEY).map(<[u8]>::to_vec)
+    }
 }
 
 /// Holds one partition back without pausing it: pausing throws prefetched records away (`facts/kafka.md` 8.8).
@@ -91,11 +104,24 @@ pub struct CommitPoint {
     pub partition: Partition,
     pub epoch: Epoch,
     pub offset: i64,
-    /// At most 4096 bytes; empty until the offset map of `design.md` 7 is written here.
+    /// The offset map, at most 4096 bytes; empty when nothing is settled above the offset.
     pub metadata: String,
 }
 
 /// Where offsets are committed: latest wins, nobody waits.
 pub trait OffsetSink: Send + Sync + 'static {
     fn commit(&self, points: Vec<CommitPoint>);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_could_make_a_record_too_large_stays_behind() {
+        let key = vec![b'k'; Delivery::LONGEST_KEY + 1];
+        assert_eq!(Delivery::key_of(Some(&key)), None);
+        assert_eq!(Delivery::key_of(Some(&key[1..])).as_deref(), Some(&key[1..]));
+        assert_eq!(Delivery::key_of(None), None);
+    }
 }

@@ -3,6 +3,7 @@
 //! An adapter knows only its technology: each has one function from a failure of that technology to a [`Disposition`].
 
 pub mod log;
+pub mod pulse;
 
 use std::fmt;
 use std::time::Duration;
@@ -66,6 +67,20 @@ impl Failure {
     pub fn because(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
+    }
+
+    /// The reason and what lies beneath it, without what the level above has said already: for who has to mend it.
+    pub fn story(&self) -> String {
+        let mut story = self.reason.to_string();
+        let mut next = std::error::Error::source(self);
+        while let Some(error) = next {
+            let told = error.to_string();
+            if !story.contains(&told) {
+                story = format!("{story}: {told}");
+            }
+            next = error.source();
+        }
+        story
     }
 }
 
@@ -177,5 +192,5 @@ pub trait UserCache: Send + Sync + 'static {
 
 /// Where records go: acknowledged by all replicas when the future is ready.
 pub trait Publisher: Send + Sync + 'static {
-    fn publish(&self, records: Vec<OutputRecord>) -> BoxFuture<'_, Result<(), Failure>>;
+    fn publish<'a>(&'a self, records: &'a [OutputRecord]) -> BoxFuture<'a, Result<(), Failure>>;
 }

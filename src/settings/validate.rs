@@ -11,6 +11,8 @@ use super::properties::reserved_property;
 use super::rules::{CallRate, Rules, is_host, is_identifier, is_topic};
 use super::{PurgeMode, Settings};
 
+/// The batch job's block size, and what 0 or less means there (`facts/sunbird.md` 1.1).
+const BATCH_JOB_BLOCK: i64 = 100;
 const CONSISTENCY_LEVELS: [&str; 8] =
     ["ONE", "TWO", "THREE", "QUORUM", "ALL", "LOCAL_QUORUM", "EACH_QUORUM", "LOCAL_ONE"];
 
@@ -30,7 +32,7 @@ impl Settings {
             *name = name.replace("{env}", &self.env);
         }
         if self.sync.block_size <= 0 {
-            self.sync.block_size = 100;
+            self.sync.block_size = BATCH_JOB_BLOCK;
         }
         let url = &mut self.keycloak.admin_api.url;
         url.truncate(url.trim_end_matches('/').len());

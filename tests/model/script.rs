@@ -55,6 +55,14 @@ pub enum Step {
     Close {
         away: Option<StageName>,
     },
+    /// An operator sets a partition back to its beginning, between two processes.
+    Rewind {
+        partition: i32,
+    },
+    /// Half of a partition's log is lost and written anew, between two processes.
+    LoseEnd {
+        partition: i32,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +93,8 @@ pub fn steps() -> impl Strategy<Value = Step> {
         4 => (0_u8..90).prop_map(|seconds| Step::Wait { seconds }),
         1 => Just(Step::Crash),
         1 => prop::option::of(prop::sample::select(&StageName::ALL)).prop_map(|away| Step::Close { away }),
+        1 => partition().prop_map(|partition| Step::Rewind { partition }),
+        1 => partition().prop_map(|partition| Step::LoseEnd { partition }),
     ]
 }
 

@@ -1,5 +1,6 @@
 //! The committer thread: waits, calls, and tells the mailbox what came of it.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -156,7 +157,7 @@ impl<S: OffsetStore> Turns<S> {
         }
     }
 
-    /// Reads what the broker has, for a metric: nobody else should commit for this group.
+    /// Reads what the broker has: nobody else should commit for this group, and whoever does so makes it lose or redo work.
     fn compare(&mut self) {
         self.compared_on = Instant::now();
         let ours = self.shared.ownership.owned();
@@ -167,7 +168,16 @@ impl<S: OffsetStore> Turns<S> {
                 let committed = state.mailbox.committed();
                 let both =
                     committed.iter().filter_map(|(partition, ours)| Some((*partition, broker.get(partition)? - ours)));
-                state.differences = both.collect();
+                let differences: BTreeMap<_, _> = both.collect();
+                for (partition, difference) in &differences {
+                    // Once may be a commit of ours on its way.
+                    let stays = state.differences.get(partition).is_some_and(|before| *before != 0);
+                    if *difference != 0 && stays {
+                        let (topic, number) = (partition.topic.label(), partition.number);
+                        tracing::error!(topic, partition = number, difference, "somebody else commits for this group");
+                    }
+                }
+                state.differences = differences;
             }
             Err(error) => tracing::debug!(%error, "cannot read the committed offsets"),
         }

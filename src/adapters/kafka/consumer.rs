@@ -1,9 +1,9 @@
 //! The handle of the intake: starts its two threads, tells how they are, closes them.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
@@ -22,6 +22,7 @@ use super::trouble::Trouble;
 use crate::domain::event::Decoded;
 use crate::domain::ids::{InputTopic, Partition};
 use crate::ports::log::{Arrival, CommitPoint};
+use crate::ports::pulse::Pulse;
 use crate::settings::KafkaSettings;
 
 /// Turns a payload into an event, on the intake thread: pure, and quick.
@@ -45,6 +46,8 @@ pub struct IntakeOptions {
     pub decode: Decode,
     /// How long the pipeline may drain before it answers a revocation.
     pub drain_timeout: Duration,
+    /// Where the thread shows that it lives.
+    pub pulse: Arc<Pulse>,
 }
 
 /// Why the intake did not start, ended, or did not close well.
@@ -70,46 +73,11 @@ pub enum IntakeError {
     Leave,
 }
 
-/// Signs of life of the intake thread.
-#[derive(Debug)]
-pub struct Health {
-    started: Instant,
-    /// Milliseconds after `started`.
-    last_poll: AtomicU64,
-    joined: AtomicBool,
-}
-
-impl Health {
-    fn new() -> Self {
-        Self { started: Instant::now(), last_poll: AtomicU64::new(0), joined: AtomicBool::new(false) }
-    }
-
-    pub(super) fn polled(&self) {
-        let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.last_poll.store(now, Ordering::Relaxed);
-    }
-
-    pub(super) fn joined(&self) {
-        self.joined.store(true, Ordering::Relaxed);
-    }
-
-    /// How long ago the thread last polled: it never waits longer than milliseconds, so seconds mean that it hangs.
-    pub fn since_last_poll(&self) -> Duration {
-        self.started.elapsed().saturating_sub(Duration::from_millis(self.last_poll.load(Ordering::Relaxed)))
-    }
-
-    /// Whether the group has given an assignment yet, be it an empty one.
-    pub fn is_joined(&self) -> bool {
-        self.joined.load(Ordering::Relaxed)
-    }
-}
-
 /// The running intake. Dropped without [`Intake::close`], its threads end by themselves, and nothing more is committed.
 #[derive(Debug)]
 pub struct Intake {
     context: Arc<IntakeContext>,
     committer: Committer,
-    health: Arc<Health>,
     /// `None` once it has been heard.
     ended: Option<oneshot::Receiver<Result<(), IntakeError>>>,
 }
@@ -126,7 +94,7 @@ impl Intake {
         let consumer: BaseConsumer<_> = config.create_with_context(context).map_err(IntakeError::Client)?;
         let names: Vec<_> = options.inputs.iter().map(|topic| topics.name(*topic)).collect();
         consumer.subscribe(&names).map_err(IntakeError::Client)?;
-        let (consumer, health) = (Arc::new(consumer), Arc::new(Health::new()));
+        let consumer = Arc::new(consumer);
         let context = Arc::clone(consumer.client().context());
 
         let store = GroupOffsets(Arc::clone(&consumer));
@@ -138,23 +106,21 @@ impl Intake {
             consumer,
             committer: committer.clone(),
             committing,
-            health: Arc::clone(&health),
+            pulse: Arc::clone(&options.pulse),
             outbox: Outbox::new(pipeline),
             room: options.room,
             decode: options.decode,
             drain_timeout: options.drain_timeout,
         };
+        // Order: before the thread begins, so that one that hangs from the first round on is missed too.
+        options.pulse.beat();
         let ended = Some(spawn(parts).map_err(IntakeError::Thread)?);
-        Ok((Self { context, committer, health, ended }, arrivals))
+        Ok((Self { context, committer, ended }, arrivals))
     }
 
     /// Where offsets are committed.
     pub fn committer(&self) -> Committer {
         self.committer.clone()
-    }
-
-    pub fn health(&self) -> Arc<Health> {
-        Arc::clone(&self.health)
     }
 
     pub fn watermarks(&self) -> Arc<Watermarks> {

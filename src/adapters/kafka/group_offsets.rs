@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::KafkaError;
+use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::offsets::OffsetStore;
 use super::rebalance::IntakeContext;
 use crate::domain::ids::Partition;
+use crate::domain::offset_map::OffsetMap;
 use crate::ports::log::CommitPoint;
 
 /// Reading has a timeout, unlike committing.
@@ -19,17 +21,12 @@ const READ_LIMIT: Duration = Duration::from_secs(2);
 /// Commits and reads through the consumer that is polled elsewhere: safe beside each other (`facts/kafka.md` 8.2).
 pub(super) struct GroupOffsets(pub Arc<BaseConsumer<IntakeContext>>);
 
-impl GroupOffsets {
-    fn name(&self, partition: Partition) -> &str {
-        self.0.context().topics.name(partition.topic)
-    }
-}
-
 impl OffsetStore for GroupOffsets {
     fn commit(&self, points: &[CommitPoint]) -> Result<(), KafkaError> {
+        let topics = &self.0.context().topics;
         let mut list = TopicPartitionList::with_capacity(points.len());
         for point in points {
-            let mut element = list.add_partition(self.name(point.partition), point.partition.number);
+            let mut element = list.add_partition(topics.name(point.partition.topic), point.partition.number);
             element.set_offset(Offset::Offset(point.offset))?;
             // 8.1: once per element, a second call would leak the first buffer.
             if !point.metadata.is_empty() {
@@ -40,24 +37,40 @@ impl OffsetStore for GroupOffsets {
     }
 
     fn committed(&self, partitions: &[Partition]) -> Result<BTreeMap<Partition, i64>, KafkaError> {
-        let mut list = TopicPartitionList::with_capacity(partitions.len());
-        for partition in partitions {
-            list.add_partition(self.name(*partition), partition.number);
-        }
-        if partitions.is_empty() {
-            return Ok(BTreeMap::new());
-        }
-        let list = self.0.committed_offsets(list, READ_LIMIT)?;
-        let mut committed = BTreeMap::new();
-        // Never `metadata()`: it panics on what others may have written (8.1).
-        for element in list.elements() {
-            element.error()?;
-            if let (Some(topic), Offset::Offset(offset)) =
-                (self.0.context().topics.input_named(element.topic()), element.offset())
-            {
-                committed.insert(Partition { topic, number: element.partition() }, offset);
-            }
-        }
-        Ok(committed)
+        read(&self.0, partitions, |offset, _| Some(offset))
     }
+}
+
+/// What the owners before had settled above the committed offsets of these partitions.
+pub(super) fn settled(
+    consumer: &BaseConsumer<IntakeContext>,
+    partitions: &[Partition],
+) -> Result<BTreeMap<Partition, OffsetMap>, KafkaError> {
+    read(consumer, partitions, |offset, element| OffsetMap::decode(element.metadata(), offset))
+}
+
+fn read<T>(
+    consumer: &BaseConsumer<IntakeContext>,
+    partitions: &[Partition],
+    of: impl Fn(i64, &TopicPartitionListElem<'_>) -> Option<T>,
+) -> Result<BTreeMap<Partition, T>, KafkaError> {
+    if partitions.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let topics = &consumer.context().topics;
+    let mut list = TopicPartitionList::with_capacity(partitions.len());
+    for partition in partitions {
+        list.add_partition(topics.name(partition.topic), partition.number);
+    }
+    let list = consumer.committed_offsets(list, READ_LIMIT)?;
+    let mut found = BTreeMap::new();
+    for element in list.elements() {
+        element.error()?;
+        if let (Some(topic), Offset::Offset(offset)) = (topics.input_named(element.topic()), element.offset())
+            && let Some(value) = of(offset, &element)
+        {
+            found.insert(Partition { topic, number: element.partition() }, value);
+        }
+    }
+    Ok(found)
 }

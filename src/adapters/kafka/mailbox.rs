@@ -6,10 +6,8 @@ use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode;
 
 use crate::domain::ids::{Epoch, Partition};
+use crate::domain::offset_map::MAX_METADATA;
 use crate::ports::log::CommitPoint;
-
-/// What a broker keeps of metadata by default (`offset.metadata.max.bytes`); more fails the whole entry (8.1).
-pub(super) const MAX_METADATA: usize = 4096;
 
 /// Why a commit failed.
 #[derive(Debug)]

@@ -1,46 +1,38 @@
 //! The intake thread: polls, decodes, hands over, answers rebalances; waits for nobody.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use rdkafka::Message;
 use rdkafka::TopicPartitionList;
-use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
-use rdkafka::message::BorrowedMessage;
 use tokio::sync::oneshot;
 
-use super::consumer::{Decode, Health, IntakeError};
+use super::consumer::{Decode, IntakeError};
+use super::group_offsets;
 use super::handover::{Handover, Progress};
+use super::lane::{Lane, delivery};
 use super::offsets::Committer;
 use super::outbox::Outbox;
 use super::rebalance::{Change, IntakeContext, give_up, take_on};
 use crate::domain::ids::{Epoch, Partition};
 use crate::ports::log::{Arrival, Assignment, Delivery, Gate};
+use crate::ports::pulse::Pulse;
 
-/// Records of one partition handed over at once (`facts/kafka.md` 8.9: from 256 on the hand-over costs next to nothing).
-const BATCH: usize = 256;
 /// A queue of one partition wakes nobody, so the thread looks again after so long: what an event waits at most.
 const LONGEST_WAIT: Duration = Duration::from_millis(20);
 const SHORTEST_WAIT: Duration = Duration::from_millis(1);
-
-/// One partition that is ours. Not reading its queue holds it back; pausing would throw away what is prefetched (8.8).
-struct Lane {
-    partition: Partition,
-    epoch: Epoch,
-    gate: Arc<Gate>,
-    queue: PartitionQueue<IntakeContext>,
-}
 
 /// What the thread is given.
 pub(super) struct Parts {
     pub consumer: Arc<BaseConsumer<IntakeContext>>,
     pub committer: Committer,
     pub committing: JoinHandle<()>,
-    pub health: Arc<Health>,
+    pub pulse: Arc<Pulse>,
     pub outbox: Outbox,
     /// How many records of a partition may wait unopened.
     pub room: usize,
@@ -119,7 +111,7 @@ impl Poller {
                 })
             }
         };
-        self.parts.health.polled();
+        self.parts.pulse.beat();
         // Never seen: all records come by the queues of their partitions (8.8). But one that did come must not be lost.
         if let Some((partition, record)) = stray {
             self.deliver_stray(partition, record);
@@ -160,7 +152,7 @@ impl Poller {
 
     /// An error that passes is told once; a fatal one ends the thread.
     fn note(&self, error: KafkaError) -> Result<(), IntakeError> {
-        self.parts.health.polled();
+        self.parts.pulse.beat();
         if let KafkaError::MessageConsumptionFatal(_) = error {
             return Err(IntakeError::Fatal(error));
         }
@@ -184,7 +176,13 @@ impl Poller {
 
     fn assign(&mut self, list: &TopicPartitionList) -> Result<(), IntakeError> {
         let mut assigned = Vec::new();
-        for partition in self.context().partitions(list) {
+        let partitions = self.context().partitions(list);
+        // Without them the work is done again, which harms nobody: less than a start that waits for a coordinator.
+        let mut settled = group_offsets::settled(&self.parts.consumer, &partitions).unwrap_or_else(|error| {
+            tracing::warn!(%error, "cannot read what is settled above the committed offsets: it is done again");
+            BTreeMap::new()
+        });
+        for partition in partitions {
             // Order: split before assigned. A queue that the application has split stays so (librdkafka
             // `RD_KAFKA_Q_F_FWD_APP`), so no record can come by the main queue, where no gate holds it.
             let name = self.context().topics.name(partition.topic);
@@ -192,12 +190,13 @@ impl Poller {
             let queue = queue.ok_or(IntakeError::Queue(partition))?;
             let epoch = self.context().ownership.begin(partition);
             let gate = Arc::new(Gate::new(self.parts.room));
-            assigned.push(Assignment { partition, epoch, gate: Arc::clone(&gate) });
+            let settled = settled.remove(&partition);
+            assigned.push(Assignment { partition, epoch, settled, gate: Arc::clone(&gate) });
             self.lanes.push(Lane { partition, epoch, gate, queue });
         }
         take_on(&self.parts.consumer, list).map_err(IntakeError::Rebalance)?;
         self.context().ownership.count_change();
-        self.parts.health.joined();
+        self.parts.pulse.set_joined();
         self.context().troubles.clear();
         if !assigned.is_empty() {
             tracing::info!(partitions = assigned.len(), "partitions assigned");
@@ -246,40 +245,6 @@ impl Poller {
     fn release(&self, list: &TopicPartitionList) {
         self.context().ownership.end(self.context().partitions(list));
         told(give_up(&self.parts.consumer, list));
-    }
-}
-
-impl Lane {
-    /// What is there, up to a batch and the gate's room; and the error that came after it.
-    fn read(&self, decode: Decode) -> (Vec<Delivery>, Option<KafkaError>) {
-        let room = self.gate.room().min(BATCH);
-        let (mut records, mut failure) = (Vec::new(), None);
-        while records.len() < room {
-            match self.queue.poll(Duration::ZERO).transpose() {
-                Ok(Some(message)) => records.push(delivery(&message, self.partition, decode)),
-                Ok(None) => break,
-                Err(error) => {
-                    failure = Some(error);
-                    break;
-                }
-            }
-        }
-        // What was read is taken, even when the gate has been closed meanwhile: the pipeline gives it back.
-        self.gate.take(records.len());
-        (records, failure)
-    }
-}
-
-/// Decoded here, so that no payload travels further.
-#[expect(clippy::disallowed_methods, reason = "the edge where the calendar comes in")]
-fn delivery(message: &BorrowedMessage<'_>, partition: Partition, decode: Decode) -> Delivery {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Delivery {
-        offset: message.offset(),
-        timestamp: message.timestamp().to_millis(),
-        received: i64::try_from(now.as_millis()).unwrap_or(i64::MAX),
-        key: message.key().map(<[u8]>::to_vec),
-        decoded: decode(partition.topic, message.payload()),
     }
 }
 

@@ -86,11 +86,11 @@ impl KafkaPublisher {
         }
     }
 
-    async fn publish_all(&self, records: Vec<OutputRecord>) -> Result<(), Failure> {
+    async fn publish_all(&self, records: &[OutputRecord]) -> Result<(), Failure> {
         let producer = self.producer()?;
         let mut failures = Vec::new();
         let mut deliveries = Vec::with_capacity(records.len());
-        for record in &records {
+        for record in records {
             match self.enqueue(&producer, record).await {
                 Ok(delivery) => deliveries.push(delivery),
                 Err(failure) => failures.push(failure),
@@ -108,7 +108,7 @@ impl KafkaPublisher {
 impl Publisher for KafkaPublisher {
     /// Of several failures the heaviest is told: `Reject` only when all other records are acknowledged. After a failure
     /// some records may have been written; a repeat is recognised by its id.
-    fn publish(&self, records: Vec<OutputRecord>) -> BoxFuture<'_, Result<(), Failure>> {
+    fn publish<'a>(&'a self, records: &'a [OutputRecord]) -> BoxFuture<'a, Result<(), Failure>> {
         self.publish_all(records).boxed()
     }
 }

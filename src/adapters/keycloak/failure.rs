@@ -1,7 +1,7 @@
 //! What PostgreSQL's failures ask for: the only place that knows its error codes.
 //!
-//! The server's message and detail may quote values of rows, so nothing of them travels on: an error that leaves this module
-//! says the code, the severity, and which keys of the configuration it speaks of.
+//! The server's message and detail may quote values of rows, so they do not travel on: an error that leaves this module
+//! says the code, the severity, the table, and which keys of the configuration it speaks of.
 
 use std::io;
 
@@ -12,8 +12,8 @@ use crate::ports::{Blame, Disposition, Failure};
 /// A failure of PostgreSQL, without anything that could be personal.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PostgresError {
-    #[error("{key}: PostgreSQL answered {severity} {code}")]
-    Server { key: &'static str, severity: String, code: String },
+    #[error("{key}: PostgreSQL answered {severity} {code}{}", on(.table.as_deref()))]
+    Server { key: &'static str, severity: String, code: String, table: Option<String> },
     #[error("keycloak.host, keycloak.port: {0}")]
     Connection(io::ErrorKind),
     #[error("keycloak.host, keycloak.port: the connection was closed")]
@@ -44,7 +44,7 @@ pub(super) fn of_postgres(error: Error) -> Failure {
     }
     let Some(cause) = error.into_source() else { return misunderstood() };
     if let Some(server) = cause.downcast_ref::<DbError>() {
-        return of_server(server.code(), server.severity());
+        return of_server(server.code(), server.severity(), table_of(server));
     }
     if let Some(handshake) = in_chain::<rustls::Error>(&*cause) {
         return Failure::new(Disposition::Hold, "tls").because(PostgresError::Handshake(handshake.clone()));
@@ -65,14 +65,32 @@ pub(super) fn certificates(error: &anyhow::Error) -> Failure {
     Failure::new(Disposition::Hold, "tls").because(PostgresError::Certificates(format!("{error:#}")))
 }
 
-fn of_server(code: &SqlState, severity: &str) -> Failure {
+fn of_server(code: &SqlState, severity: &str, table: Option<String>) -> Failure {
     let reason = format!("sqlstate_{}", code.code().to_lowercase());
     let (key, severity) = (key_of(code.code()), severity.to_owned());
     Failure::new(disposition_of(code.code()), reason).because(PostgresError::Server {
         key,
         severity,
         code: code.code().to_owned(),
+        table,
     })
+}
+
+fn on(table: Option<&str>) -> String {
+    table.map(|table| format!(" on {table}")).unwrap_or_default()
+}
+
+/// The server has a field for the table where a constraint speaks, and none where a right is missing.
+fn table_of(error: &DbError) -> Option<String> {
+    let missing_right = *error.code() == SqlState::INSUFFICIENT_PRIVILEGE;
+    error.table().map(str::to_owned).or_else(|| missing_right.then(|| last_name(error.message()))?)
+}
+
+/// The message of a missing right ends with the name of what it is missing for, and holds no value of a row.
+fn last_name(message: &str) -> Option<String> {
+    let last = message.split_whitespace().next_back()?.trim_matches('"');
+    let is_name = last.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_');
+    (is_name && !last.is_empty()).then(|| last.to_owned())
 }
 
 fn disposition_of(code: &str) -> Disposition {
@@ -153,7 +171,7 @@ mod tests {
             ("XX000", Disposition::Hold),
         ];
         for (code, disposition) in table {
-            let failure = of_server(&SqlState::from_code(code), "ERROR");
+            let failure = of_server(&SqlState::from_code(code), "ERROR", None);
             assert_eq!(failure.disposition, disposition, "{code}");
             assert_eq!(failure.reason.to_string(), format!("sqlstate_{}", code.to_lowercase()));
         }
@@ -164,8 +182,17 @@ mod tests {
         for (code, key) in
             [("28P01", "keycloak.password"), ("3D000", "keycloak.database"), ("42P01", "keycloak.schema")]
         {
-            let failure = of_server(&SqlState::from_code(code), "FATAL");
+            let failure = of_server(&SqlState::from_code(code), "FATAL", None);
             assert!(failure.source.unwrap().to_string().contains(key), "{code}");
+        }
+    }
+
+    #[test]
+    fn a_missing_right_names_its_table_and_nothing_else() {
+        assert_eq!(last_name("permission denied for table user_entity").as_deref(), Some("user_entity"));
+        assert_eq!(last_name("keine Berechtigung für Schema \"public\"").as_deref(), Some("public"));
+        for text in ["", "denied to Somebody", "denied for someone@example.org", "Key (username)=(jane)"] {
+            assert_eq!(last_name(text), None, "{text}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! The events that `submit` publishes, in the envelope of the deletion API (`facts/sunbird.md` 3.5). Pure.
 
-use serde_json::{Value, json};
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::domain::event::Action;
@@ -29,38 +29,9 @@ impl Submission {
     pub(super) fn request(&self, ids: &[UserId], stamp: Stamp) -> OutputRecord {
         let ids: Vec<&str> = ids.iter().map(UserId::as_str).collect();
         let first = ids.first().copied().unwrap_or_default();
-        let envelope = self.envelope(
-            ("BE_JOB_REQUEST", stamp),
-            &json!({ "id": first, "type": self.object_type.as_str() }),
-            &json!({
-                "action": self.action.name(),
-                "iteration": 1,
-                "objectType": self.object_type.as_str(),
-                "userIds": ids,
-            }),
-        );
-        record(OutputTopic::Request, first, &envelope)
-    }
-
-    /// Tells the status topic how much was asked for: what `watch` counts towards.
-    pub(super) fn summary(&self, events: usize, users: usize, stamp: Stamp) -> OutputRecord {
-        let envelope = self.envelope(
-            ("BE_JOB_STATUS", stamp),
-            &json!({ "id": self.request_id, "type": "Submission" }),
-            &json!({
-                "action": self.action.name(),
-                "status": "SUBMITTED",
-                "requestId": self.request_id,
-                "events": events,
-                "users": users,
-            }),
-        );
-        record(OutputTopic::Status, &self.request_id, &envelope)
-    }
-
-    fn envelope(&self, (eid, stamp): (&str, Stamp), object: &Value, edata: &Value) -> Value {
-        json!({
-            "eid": eid,
+        let kind = self.object_type.as_str();
+        let envelope = json!({
+            "eid": "BE_JOB_REQUEST",
             "ets": stamp.ets,
             "mid": format!("LP.{}.{}", stamp.ets, stamp.uuid),
             "actor": { "id": "user-purge-sync", "type": "System" },
@@ -68,23 +39,22 @@ impl Submission {
                 "pdata": { "id": "org.sunbird.platform", "pid": "user-purge-sync", "ver": env!("CARGO_PKG_VERSION") },
                 "cdata": [{ "type": "Request", "id": self.request_id }],
             },
-            "object": object,
-            "edata": edata,
-        })
-    }
-}
-
-fn record(topic: OutputTopic, key: &str, envelope: &Value) -> OutputRecord {
-    OutputRecord {
-        topic,
-        key: Some(key.as_bytes().to_vec()),
-        payload: envelope.to_string().into_bytes(),
-        headers: Vec::new(),
+            "object": { "id": first, "type": kind },
+            "edata": { "action": self.action.name(), "iteration": 1, "objectType": kind, "userIds": ids },
+        });
+        OutputRecord {
+            topic: OutputTopic::Request,
+            key: Some(first.as_bytes().to_vec()),
+            payload: envelope.to_string().into_bytes(),
+            headers: Vec::new(),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     fn submission() -> Submission {
@@ -116,14 +86,5 @@ mod tests {
                 },
             })
         );
-    }
-
-    #[test]
-    fn the_summary_goes_to_the_status_topic() {
-        let record = submission().summary(2, 300, STAMP);
-        assert_eq!((record.topic, record.key.as_deref()), (OutputTopic::Status, Some(b"ticket-7".as_slice())));
-        let event: Value = serde_json::from_slice(&record.payload).unwrap();
-        assert_eq!((&event["eid"], &event["edata"]["users"]), (&"BE_JOB_STATUS".into(), &300.into()));
-        assert_eq!((&event["edata"]["events"], &event["edata"]["requestId"]), (&2.into(), &"ticket-7".into()));
     }
 }

@@ -19,9 +19,12 @@ use super::{BadInput, Exit};
 use crate::cli::SubmitArgs;
 use crate::domain::event::Action;
 use crate::domain::ids::{ObjectType, UserId};
+use crate::domain::record::OutputRecord;
+use crate::domain::report::Writer;
+use crate::domain::report::summary::{Submission as Submitted, submission_record};
 use crate::ports::Publisher;
 use crate::settings::{CallRate, Settings};
-use envelope::Submission;
+use envelope::{Stamp, Submission};
 
 /// Users of one event: one page, so that a worker takes it at once.
 const USERS_PER_EVENT: usize = 250;
@@ -50,6 +53,7 @@ pub async fn submit(
         return Ok(Exit::Usage);
     }
     let plan = Plan {
+        env: &settings.env,
         submission: Submission {
             action: args.action.into(),
             object_type: ObjectType::new(&args.object_type),
@@ -70,16 +74,25 @@ pub async fn submit(
 }
 
 /// What is to be published.
-struct Plan {
+struct Plan<'a> {
+    env: &'a str,
     submission: Submission,
     ids: Vec<UserId>,
     /// Of users.
     rate: Option<CallRate>,
 }
 
-impl Plan {
+impl Plan<'_> {
     fn events(&self) -> usize {
         self.ids.len().div_ceil(USERS_PER_EVENT)
+    }
+
+    /// Tells the status topic how much was asked for, once all of it is published.
+    fn told(&self, stamp: Stamp) -> OutputRecord {
+        let writer = Writer { env: self.env, now: stamp.ets, dry_run: false, replay_id: None };
+        let Submission { action, object_type, request_id } = &self.submission;
+        let (events, users) = (self.events() as u64, Some(self.ids.len() as u64));
+        submission_record(&writer, &Submitted { request_id, action: *action, object_type, events, users })
     }
 
     /// How long `users` take at the rate that was asked for.
@@ -95,7 +108,7 @@ impl Plan {
 }
 
 struct Shown<'a> {
-    plan: &'a Plan,
+    plan: &'a Plan<'a>,
     settings: &'a Settings,
 }
 

@@ -15,16 +15,20 @@ use crate::ports::{Disposition, Publisher};
 /// Events sent together when there is no rate: enough to keep Kafka busy.
 const EVENTS_PER_SEND: usize = 40;
 
-pub(super) async fn publish(plan: &Plan, publisher: &dyn Publisher, console: &mut Console<'_>) -> anyhow::Result<Exit> {
+pub(super) async fn publish(
+    plan: &Plan<'_>,
+    publisher: &dyn Publisher,
+    console: &mut Console<'_>,
+) -> anyhow::Result<Exit> {
     let progress = progress_of(plan, console.interactive);
     let users_per_send = if plan.rate.is_some() { USERS_PER_EVENT } else { USERS_PER_EVENT * EVENTS_PER_SEND };
     let begun = Instant::now();
     let mut users = 0;
     for send in plan.ids.chunks(users_per_send) {
         sleep_until(begun + plan.time_for(users)).await;
-        let records =
+        let records: Vec<_> =
             send.chunks(USERS_PER_EVENT).map(|ids: &[UserId]| plan.submission.request(ids, stamp())).collect();
-        if let Err(failure) = publisher.publish(records).await {
+        if let Err(failure) = publisher.publish(&records).await {
             progress.abandon();
             let cause = std::error::Error::source(&failure).map(|cause| format!(": {cause}")).unwrap_or_default();
             writeln!(
@@ -44,8 +48,7 @@ pub(super) async fn publish(plan: &Plan, publisher: &dyn Publisher, console: &mu
     }
     progress.finish_and_clear();
     // Order: last, so that it never promises more than what was acknowledged.
-    let summary = plan.submission.summary(plan.events(), users, stamp());
-    let told = publisher.publish(vec![summary]).await;
+    let told = publisher.publish(&[plan.told(stamp())]).await;
     writeln!(console.output, "published {users} users in {} events", plan.events())?;
     if let Err(failure) = told {
         writeln!(console.output, "the submission record is missing on the status topic: {failure}")?;
@@ -53,7 +56,7 @@ pub(super) async fn publish(plan: &Plan, publisher: &dyn Publisher, console: &mu
     Ok(Exit::Done)
 }
 
-fn progress_of(plan: &Plan, interactive: bool) -> ProgressBar {
+fn progress_of(plan: &Plan<'_>, interactive: bool) -> ProgressBar {
     // indicatif draws nothing where standard error is no terminal.
     let target = if interactive { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
     let progress = ProgressBar::with_draw_target(Some(plan.ids.len() as u64), target);

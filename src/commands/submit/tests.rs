@@ -16,13 +16,13 @@ struct Shelf {
 }
 
 impl Publisher for Shelf {
-    fn publish(&self, records: Vec<OutputRecord>) -> BoxFuture<'_, Result<(), Failure>> {
+    fn publish<'a>(&'a self, records: &'a [OutputRecord]) -> BoxFuture<'a, Result<(), Failure>> {
         Box::pin(async move {
             let mut sends = self.sends.lock().unwrap();
             if self.fails_at == Some(sends.len()) {
                 return Err(Failure::new(Disposition::Retry(Blame::Server), "timeout"));
             }
-            sends.push(records);
+            sends.push(records.to_vec());
             self.times.lock().unwrap().push(tokio::time::Instant::now());
             Ok(())
         })
@@ -111,7 +111,13 @@ async fn every_user_is_published_once_in_pages() {
     assert_eq!(said.shelf.users(), many(25_010).lines().collect::<Vec<_>>());
     let sends = said.shelf.sends.lock().unwrap();
     assert_eq!(sends.iter().map(Vec::len).collect::<Vec<_>>(), [40, 40, 21, 1]);
-    assert_eq!(sends[3][0].topic, OutputTopic::Status);
+    let told: serde_json::Value = serde_json::from_slice(&sends[3][0].payload).unwrap();
+    assert_eq!((sends[3][0].topic, &told["object"]["type"]), (OutputTopic::Status, &"Submission".into()));
+    let edata = &told["edata"];
+    assert_eq!(
+        (&edata["requestId"], &edata["events"], &edata["users"]),
+        (&"ticket-7".into(), &101.into(), &25_010.into())
+    );
     assert!(said.text.contains("published 25010 users in 101 events"), "{}", said.text);
 }
 

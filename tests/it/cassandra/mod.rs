@@ -4,4 +4,4 @@ mod contact;
 mod lookup;
 mod outage;
 mod ranges;
-mod support;
+pub mod support;

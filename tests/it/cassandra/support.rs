@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::time::Duration;
 
+use futures::StreamExt as _;
 use local_stack::Stack;
 use scylla::client::session::Session;
 use scylla::client::session_builder::SessionBuilder;
@@ -100,12 +101,9 @@ impl Keyspace {
     pub async fn fill(&self, users: usize) -> BTreeSet<UserId> {
         let statement = format!("INSERT INTO {}.user (id, status) VALUES (?, 2)", self.name);
         let insert = self.session.prepare(statement).await.unwrap();
-        let mut ids = BTreeSet::new();
-        for number in 0..users {
-            let id = format!("u-{number}");
-            self.session.execute_unpaged(&insert, (&id,)).await.unwrap();
-            ids.insert(user_id(&id));
-        }
+        let ids: BTreeSet<UserId> = (0..users).map(|number| user_id(&format!("u-{number}"))).collect();
+        let writes = ids.iter().map(|id| self.session.execute_unpaged(&insert, (id.as_str(),)));
+        futures::stream::iter(writes).buffer_unordered(128).for_each(|write| async { drop(write.unwrap()) }).await;
         ids
     }
 }

@@ -37,7 +37,7 @@ async fn an_outage_of_seconds_loses_nothing_and_ends_by_itself() {
         let publisher = Arc::clone(&publisher);
         async move {
             // As the pipeline does, should the broker be away for longer than a record is kept.
-            while let Err(failure) = publisher.publish((0..100).map(status).collect()).await {
+            while let Err(failure) = publisher.publish(&(0..100).map(status).collect::<Vec<_>>()).await {
                 assert_eq!(failure.disposition, Disposition::Retry(Blame::Server), "{failure:?}");
             }
         }
@@ -45,7 +45,7 @@ async fn an_outage_of_seconds_loses_nothing_and_ends_by_itself() {
     member.until("the outage is noticed", |member| member.intake.trouble() == Some(Trouble::Unreachable)).await;
     member
         .stays(Duration::from_secs(5).saturating_sub(killed.elapsed()), "the thread lives", |member| {
-            member.intake.health().since_last_poll() < Duration::from_secs(1)
+            member.pulse.silence().unwrap() < Duration::from_secs(1)
         })
         .await;
     faults.start(Service::Kafka).unwrap();

@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 use user_purge_sync::adapters::kafka::IntakeError;
 use user_purge_sync::domain::event::Decoded;
 use user_purge_sync::domain::ids::InputTopic;
+use user_purge_sync::domain::offset_map::OffsetMap;
 use user_purge_sync::ports::log::{CommitPoint, OffsetSink};
 
-use crate::kafka::harness::{Member, Place, decode, eventually, partition};
+use crate::kafka::harness::{Place, decode, eventually, partition};
+use crate::kafka::member::Member;
 
 fn points(member: &Member, offset: i64) -> Vec<CommitPoint> {
     (0..4).map(|number| member.point(number, offset)).collect()
@@ -73,7 +75,7 @@ async fn a_member_that_stands_still_too_long_hears_that_it_has_lost_its_partitio
     let heirs = heir.intake.committer();
     heirs.commit(points(&heir, 50));
     eventually("the heir has committed", || heirs.commits() == 1).await;
-    assert!(zombie.intake.health().since_last_poll() > Duration::from_secs(5), "liveness would not see it");
+    assert!(zombie.pulse.silence().unwrap() > Duration::from_secs(5), "liveness would not see it");
 
     *STILL.lock().unwrap() = false;
     GO_ON.notify_all();
@@ -185,4 +187,34 @@ async fn the_new_group_protocol_hands_over_too() {
     assert!(new.first.values().all(|first| *first == 70), "{:?}", new.first);
     old.intake.close(Vec::new()).await.unwrap();
     new.intake.close(Vec::new()).await.unwrap();
+}
+
+/// What a member that comes after a commit of `offset` with `metadata` is told to be settled.
+async fn told_to_be_settled(place: &Place, offset: i64, metadata: &str) -> Option<OffsetMap> {
+    place.reset(offset, metadata).await;
+    let mut member = place.member();
+    member.until_owns(1).await;
+    let settled = member.owned[&partition(0)].settled.clone();
+    member.intake.close(Vec::new()).await.unwrap();
+    settled
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_owner_before_had_settled_comes_with_the_partition() {
+    let place = Place::new(1).await;
+    place.fill(1, 100).await;
+    let map = OffsetMap::of(40, 1_000, [42, 43, 99]).unwrap();
+    let mut old = place.member();
+    old.until_owns(1).await;
+    let point = CommitPoint { metadata: map.encode(), ..old.point(0, 40) };
+    old.intake.close(vec![point]).await.unwrap();
+    let mut new = place.member();
+    new.until_owns(1).await;
+    assert_eq!(new.owned[&partition(0)].settled, Some(map.clone()));
+    new.intake.close(Vec::new()).await.unwrap();
+
+    assert_eq!(told_to_be_settled(&place, 40, &map.encode()).await, Some(map.clone()));
+    assert_eq!(told_to_be_settled(&place, 40, "").await, None, "a reset with any other tool is a wish to redo");
+    assert_eq!(told_to_be_settled(&place, 30, &map.encode()).await, None, "so is one that keeps the text");
+    assert_eq!(told_to_be_settled(&place, 40, "moved by hand, ünd why").await, None);
 }

@@ -71,15 +71,15 @@ async fn a_pipeline_that_takes_nothing_stops_reading_but_not_polling() {
     member.until_owns(4).await;
     // Much room, so that only the channel bounds.
     member.owned.values().for_each(|owned| owned.gate.give(1_000_000));
-    let health = member.intake.health();
+    let pulse = Arc::clone(&member.pulse);
     let started = Instant::now();
     // Longer than the session: whoever blocks here is thrown out.
     eventually("more than a session has passed", || {
-        assert!(health.since_last_poll() < Duration::from_secs(1), "the thread has stopped polling");
+        assert!(pulse.silence().unwrap() < Duration::from_secs(1), "the thread has stopped polling");
         started.elapsed() > Duration::from_secs(7)
     })
     .await;
-    let all = |member: &crate::kafka::harness::Member| {
+    let all = |member: &crate::kafka::member::Member| {
         (0..4).all(|number| member.read.get(&partition(number)) == Some(&25_000))
     };
     member.until("all is read in the end", all).await;
@@ -111,9 +111,9 @@ async fn a_restart_goes_on_where_the_last_commit_was() {
 async fn an_event_is_here_soon_and_readiness_and_lag_are_told() {
     let place = Arc::new(Place::new(2).await);
     let mut member = place.member();
-    let health = member.intake.health();
+    let pulse = Arc::clone(&member.pulse);
     member.until_owns(2).await;
-    assert!(health.is_joined());
+    assert!(pulse.is_joined());
     place.say("0").await;
     member.until("the first record is read", |member| member.read.get(&partition(0)) == Some(&1)).await;
     for next in 1..4 {
@@ -155,8 +155,8 @@ async fn a_kafka_that_does_not_answer_is_waited_for_and_can_be_left() {
     place.settings.brokers = "127.0.0.1:1".to_owned();
     let mut member = place.member();
     member.until("it is noticed", |member| member.intake.trouble() == Some(Trouble::Unreachable)).await;
-    let health = member.intake.health();
-    assert!(!health.is_joined() && health.since_last_poll() < Duration::from_secs(1));
+    let pulse = Arc::clone(&member.pulse);
+    assert!(!pulse.is_joined() && pulse.silence().unwrap() < Duration::from_secs(1));
     let started = Instant::now();
     member.intake.close(Vec::new()).await.unwrap();
     assert!(started.elapsed() < Duration::from_secs(6), "{:?}", started.elapsed());

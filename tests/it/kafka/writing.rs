@@ -1,7 +1,7 @@
 //! What is written, and the topics it is written to.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::Message;
 use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
@@ -47,8 +47,8 @@ async fn what_is_published_can_be_read_when_it_is_acknowledged() {
     let place = Place::new(4).await;
     let publisher = KafkaPublisher::try_new(&place.settings, Arc::clone(&place.topics)).unwrap();
     let statuses = (0..500).map(|number| record(OutputTopic::Status, Some(&format!("user-{}", number % 50)), "status"));
-    publisher.publish(statuses.collect()).await.unwrap();
-    publisher.publish(vec![record(OutputTopic::Failed, None, "failed")]).await.unwrap();
+    publisher.publish(&statuses.collect::<Vec<_>>()).await.unwrap();
+    publisher.publish(&[record(OutputTopic::Failed, None, "failed")]).await.unwrap();
 
     let statuses = read(&place, OutputTopic::Status, 500).await;
     assert_eq!(statuses.len(), 500);
@@ -76,7 +76,7 @@ async fn a_record_that_is_too_large_is_rejected_and_the_others_are_written() {
         record(OutputTopic::Status, Some("b"), &large),
         record(OutputTopic::Status, Some("a"), "after"),
     ];
-    let failure = publisher.publish(records).await.unwrap_err();
+    let failure = publisher.publish(&records).await.unwrap_err();
     assert_eq!((failure.disposition, failure.reason.0.as_ref()), (Disposition::Reject, "kafka_too_large"));
     let payloads = read(&place, OutputTopic::Status, 2).await;
     let payloads: Vec<_> = payloads.iter().map(|record| record.payload().unwrap()).collect();
@@ -89,7 +89,7 @@ async fn while_no_broker_answers_a_record_may_be_tried_again() {
     place.settings.brokers = "127.0.0.1:1".to_owned();
     place.settings.properties.insert("delivery.timeout.ms".to_owned(), "1000".to_owned());
     let publisher = KafkaPublisher::try_new(&place.settings, Arc::clone(&place.topics)).unwrap();
-    let failure = publisher.publish(vec![record(OutputTopic::Status, None, "x")]).await.unwrap_err();
+    let failure = publisher.publish(&[record(OutputTopic::Status, None, "x")]).await.unwrap_err();
     assert_eq!((failure.disposition, failure.reason.0.as_ref()), (Disposition::Retry(Blame::Server), "kafka_timeout"));
 }
 
@@ -103,7 +103,7 @@ async fn missing_topics_are_named_with_the_command_that_makes_them() {
         assert!(told.contains(part), "{told}");
     }
     let publisher = KafkaPublisher::try_new(&place.settings, Arc::clone(&place.topics)).unwrap();
-    let failure = publisher.publish(vec![record(OutputTopic::Status, None, "x")]).await.unwrap_err();
+    let failure = publisher.publish(&[record(OutputTopic::Status, None, "x")]).await.unwrap_err();
     assert_eq!((failure.disposition, failure.reason.0.as_ref()), (Disposition::Hold, "kafka_unknown_topic"));
 }
 
@@ -126,7 +126,11 @@ async fn topics_are_made_once_as_they_should_be_and_sunbirds_only_when_asked_for
         .set("cleanup.policy", "compact")
         .set("message.timestamp.type", "CreateTime");
     operator.alter_configs(&[careless], &AdminOptions::new()).await.unwrap()[0].as_ref().unwrap();
-    let warnings = admin.warnings().await.unwrap();
-    let properties: Vec<_> = warnings.iter().map(|warning| warning.property).collect();
+    // The change is accepted by the controller, and the broker hears of it a moment later.
+    let mut properties = Vec::new();
+    let deadline = Instant::now() + LIMIT;
+    while properties.is_empty() && Instant::now() < deadline {
+        properties = admin.warnings().await.unwrap().iter().map(|warning| warning.property).collect();
+    }
     assert_eq!(properties, vec!["retention.ms", "cleanup.policy", "message.timestamp.type"]);
 }

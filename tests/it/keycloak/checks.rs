@@ -5,7 +5,7 @@ use user_purge_sync::domain::verdict::PurgeKind;
 use user_purge_sync::ports::{Blame, Disposition, IdentityStore, UserCache};
 use user_purge_sync::settings::KeycloakSettings;
 
-use crate::keycloak::stack::{OTHER_PROVIDER, order, settings, store_with};
+use crate::keycloak::stack::{OTHER_PROVIDER, database, order, settings, store_with};
 
 const OUTAGE: Disposition = Disposition::Retry(Blame::Server);
 
@@ -75,6 +75,20 @@ async fn a_wrong_schema_is_held_and_the_right_one_is_named() {
 async fn a_server_that_cannot_be_reached_is_an_outage() {
     fails(|settings| settings.port = 1, OUTAGE, "keycloak.host, keycloak.port").await;
     fails(|settings| settings.host = "no-such-host.invalid".to_owned(), OUTAGE, "keycloak.host, keycloak.port").await;
+}
+
+#[tokio::test]
+async fn a_missing_right_is_held_and_its_table_is_named() {
+    let (database, role) = (database().await, format!("without_rights_{}", std::process::id()));
+    database.batch_execute(&format!("CREATE ROLE {role} LOGIN PASSWORD 'purge-local'")).await.unwrap();
+    let change = |settings: &mut KeycloakSettings| settings.username.clone_from(&role);
+    fails(
+        change,
+        Disposition::Hold,
+        "deploy/keycloak-role.sql grants: PostgreSQL answered ERROR 42501 on databasechangeloglock",
+    )
+    .await;
+    database.batch_execute(&format!("DROP ROLE {role}")).await.unwrap();
 }
 
 #[tokio::test]

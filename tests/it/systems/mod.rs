@@ -1,10 +1,19 @@
 //! The whole worker on the whole stack.
 
+mod access;
 mod answers;
 mod crashes;
 mod guards;
+mod halves;
 mod long_outages;
+mod lost_answers;
 mod members;
+mod memory;
+mod modes;
 mod outages;
+mod oversized;
+mod playback;
+mod ranges;
 mod smoke;
 mod starts;
+mod variants;

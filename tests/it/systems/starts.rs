@@ -14,14 +14,76 @@ async fn a_wrong_setting_is_held_at_start_and_named() {
         ("CASSANDRA__KEYSPACE", "nowhere", "cassandra.keyspace"),
         ("KEYCLOAK__REALM", "nowhere", "keycloak.realm"),
         ("KEYCLOAK__PROVIDER_ID", "nowhere", "keycloak.provider_id"),
+        ("KEYCLOAK__PASSWORD", "hunter2-wrong", "keycloak.password"),
+        ("KEYCLOAK__USERNAME", "nobody", "keycloak.username"),
+        ("KEYCLOAK__DATABASE", "nowhere", "keycloak.database"),
+        ("KEYCLOAK__SCHEMA", "nowhere", "keycloak.schema"),
         ("ENV", "nowhere", "check --create-topics"),
     ];
     for (key, value, named) in wrong {
         let mut worker = scene.starting(&[(key, value)]);
         let exit = worker.until_ended(PATIENCE).await.unwrap_or_else(|error| panic!("{key}: {error:?}"));
         assert_eq!(exit.code(), Some(70), "{key}: {}", worker.log());
-        assert!(worker.log().contains(named), "{key}: {named} is not in {}", worker.log());
+        let log = worker.log();
+        let held: Vec<&str> = log.lines().filter(|line| line.contains("held at start")).collect();
+        assert!(held.len() == 1 && held[0].contains(named), "{key}: {named} is not in {log}");
+        assert!(!log.contains("hunter2"), "{log}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wrong_secret_of_the_admin_api_is_held_at_start_and_named() {
+    let scene = Scene::set().await;
+    let wrong = [("KEYCLOAK__ADMIN_API__ENABLED", "true"), ("KEYCLOAK__ADMIN_API__CLIENT_SECRET", "hunter2-wrong")];
+    let mut worker = scene.starting(&wrong);
+    let exit = worker.until_ended(PATIENCE).await.unwrap_or_else(|error| panic!("{error:?}"));
+    let log = worker.log();
+    assert_eq!(exit.code(), Some(70), "{log}");
+    assert!(log.contains("keycloak.admin_api.client_secret") && !log.contains("hunter2"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wrong_key_of_the_sync_api_holds_the_syncs_and_nothing_else() {
+    let scene = Scene::with(2, &["--per-id", "0", "--api-key", "the-right-one"]).await;
+    let ids = new_ids(20);
+    scene.users.put_all(&ids, 2).await.unwrap();
+    scene.rows.put_federated(&ids).await.unwrap();
+    scene.topics.publish(DELETE, &ids.iter().map(|id| deletion(id)).collect::<Vec<_>>()).await.unwrap();
+    let mut worker = scene.worker(&[("SYNC__API_KEY", "hunter2-wrong")]).await;
+    let held = local_stack::eventually("the syncs are held, the purges go on", PATIENCE, async || {
+        let state = worker.metric("user_purge_sync_breaker_state", &["stage=\"sync\""]).await.ok()?;
+        let gone = scene.rows.of(&ids).await.ok()?.is_empty();
+        (state > 1.5 && gone).then_some(())
+    });
+    held.await.unwrap_or_else(|error| panic!("{error:?}\n{}", worker.log()));
+    let log = worker.log();
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains("a person must mend something")).collect();
+    assert!(lines.len() == 1 && lines[0].contains("http_401"), "{log}");
+    assert!(!log.contains("hunter2"), "{log}");
+    assert_eq!((scene.statuses.count(), scene.failed.count()), (0, 0));
+    worker.term().unwrap();
+    worker.until_ended(PATIENCE).await.unwrap_or_else(|error| panic!("{error:?}"));
+
+    let _mended = scene.worker(&[("SYNC__API_KEY", "the-right-one")]).await;
+    let endings = scene.final_endings(&ids).await;
+    assert!(endings.values().all(|ending| ending.starts_with("SUCCESS")), "{endings:?}");
+    scene.inputs_committed().await;
+    assert_eq!(scene.failed.count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kafka_that_is_not_there_is_told_and_waited_for() {
+    let scene = Scene::set().await;
+    let mut worker = scene.starting(&[("KAFKA__BROKERS", "127.0.0.1:1")]);
+    let told = |log: &str| log.lines().filter(|line| line.contains("kafka.brokers")).count();
+    let waiting = local_stack::eventually("it is told which key to change", PATIENCE, async || {
+        (told(&worker.log()) > 0).then_some(())
+    });
+    waiting.await.unwrap_or_else(|error| panic!("{error:?}\n{}", worker.log()));
+    assert!(!worker.is_ready().await);
+    worker.term().unwrap();
+    let exit = worker.until_ended(PATIENCE).await.unwrap_or_else(|error| panic!("{error:?}"));
+    assert_eq!((exit.code(), told(&worker.log())), (Some(0), 1), "{}", worker.log());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use rdkafka::consumer::{Consumer as _, StreamConsumer};
 use rdkafka::message::{Headers as _, Message as _};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
@@ -48,7 +48,10 @@ impl Records {
         let name = topics.name(topic);
         let metadata = consumer.fetch_metadata(Some(&name), Duration::from_secs(10))?;
         let mut list = TopicPartitionList::new();
-        for partition in metadata.topics().first().context("the topic that was asked for")?.partitions() {
+        let partitions = metadata.topics().first().context("the topic that was asked for")?.partitions();
+        // Nothing would ever be read.
+        ensure!(!partitions.is_empty(), "{name} has no partitions");
+        for partition in partitions {
             list.add_partition_offset(&name, partition.id(), Offset::Beginning)?;
         }
         consumer.assign(&list)?;

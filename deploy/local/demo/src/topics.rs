@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use futures::executor::block_on;
 use futures::future::try_join_all;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _};
 use rdkafka::util::Timeout;
 
-use crate::Stack;
 use crate::events::Record;
+use crate::{Stack, eventually};
 
 pub const DELETE: &str = "delete.user";
 pub const REQUEST: &str = "user.purge.request";
@@ -34,6 +35,8 @@ impl Topics {
             .set("bootstrap.servers", &stack.kafka)
             .set("linger.ms", "5")
             .set("enable.idempotence", "true")
+            // Brokers take a little more than librdkafka does by default; a test wants to know the edge.
+            .set("message.max.bytes", "1048588")
             .create()?;
         Ok(Self { env: env.to_owned(), brokers: stack.kafka.clone(), producer })
     }
@@ -61,17 +64,34 @@ impl Topics {
         for result in self.admin()?.create_topics(&new, &options).await.context("kafka")? {
             result.map_err(|(topic, code)| anyhow::anyhow!("{topic}: {code}"))?;
         }
-        Ok(())
+        // The controller has made them; the broker that is asked for them may not have heard of it yet.
+        eventually("the new topics have leaders", Duration::from_secs(20), async || {
+            names.iter().all(|name| self.has_leaders(name)).then_some(())
+        })
+        .await
     }
 
-    /// Deletes them.
+    fn has_leaders(&self, name: &str) -> bool {
+        let metadata = self.producer.client().fetch_metadata(Some(name), Duration::from_secs(10));
+        metadata.is_ok_and(|metadata| {
+            metadata.topics().iter().all(|topic| {
+                let partitions = topic.partitions();
+                !partitions.is_empty() && partitions.iter().all(|partition| partition.leader() >= 0)
+            })
+        })
+    }
+
+    /// Deletes them; waits without a runtime, so that whoever made them can do it when dropped.
     ///
     /// # Errors
     /// When Kafka refuses.
-    pub async fn remove(&self) -> anyhow::Result<()> {
+    pub fn remove(&self) -> anyhow::Result<()> {
         let names = [DELETE, REQUEST, DELAY, STATUS, FAILED, CONTROL].map(|topic| self.name(topic));
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        self.admin()?.delete_topics(&names, &AdminOptions::new()).await?;
+        let results = block_on(self.admin()?.delete_topics(&names, &AdminOptions::new())).context("kafka")?;
+        for result in results {
+            result.map_err(|(topic, code)| anyhow::anyhow!("{topic}: {code}"))?;
+        }
         Ok(())
     }
 
@@ -91,6 +111,12 @@ impl Topics {
         format!("{}-user-purge-sync-group", self.env)
     }
 
+    /// The group of a dry run.
+    #[must_use]
+    pub fn dry_run_group(&self) -> String {
+        format!("{}-user-purge-sync-dry-run-group", self.env)
+    }
+
     /// Publishes all and waits until each is acknowledged.
     ///
     /// # Errors
@@ -98,7 +124,10 @@ impl Topics {
     pub async fn publish(&self, topic: &str, records: &[Record]) -> anyhow::Result<()> {
         let name = self.name(topic);
         let sends = records.iter().map(|record| async {
-            let mut message = FutureRecord::<str, [u8]>::to(&name).payload(&record.payload);
+            let mut message = FutureRecord::<str, [u8]>::to(&name);
+            if let Some(payload) = &record.payload {
+                message = message.payload(payload);
+            }
             if let Some(key) = &record.key {
                 message = message.key(key);
             }

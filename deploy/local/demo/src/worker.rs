@@ -51,11 +51,15 @@ impl Worker {
         let mut ended = None;
         let ready = eventually("the worker is ready", patience, async || {
             ended = self.process.child().try_wait().ok().flatten();
-            (ended.is_some() || self.get("/readyz").await.is_ok()).then_some(())
+            (ended.is_some() || self.is_ready().await).then_some(())
         });
         ready.await.with_context(|| self.log_end())?;
         ensure!(ended.is_none(), "the worker has ended: {ended:?}\n{}", self.log_end());
         Ok(())
+    }
+
+    pub async fn is_ready(&self) -> bool {
+        self.get("/readyz").await.is_ok()
     }
 
     /// Asks it to stop.
@@ -109,6 +113,16 @@ impl Worker {
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.process.id()
+    }
+
+    /// The most memory it has ever had.
+    ///
+    /// # Errors
+    /// When it is not there any more.
+    pub fn peak_memory_kib(&self) -> anyhow::Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()))?;
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("VmHWM")?;
+        Ok(peak.trim().trim_end_matches(" kB").trim().parse()?)
     }
 
     #[must_use]

@@ -14,6 +14,7 @@ mod seed;
 mod watching;
 mod worker;
 
+use std::process::ExitCode;
 use std::time::Instant;
 
 use local_stack::{Accounts, KeycloakRows, Topics, Users};
@@ -31,7 +32,17 @@ struct World {
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> ExitCode {
+    match play().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            screen::line(format!("demo: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn play() -> anyhow::Result<()> {
     let begin = Instant::now();
     let world = World::connect().await?;
     let cast = Cast::new();

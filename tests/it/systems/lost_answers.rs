@@ -1,0 +1,77 @@
+//! Answers of the Sync API that come too late or never: the work may be done all the same.
+
+use std::collections::BTreeSet;
+
+use local_stack::Records;
+use local_stack::records::Written;
+use local_stack::topics::DELAY;
+use local_stack::users::new_ids;
+use serde_json::{Value, json};
+
+use crate::scene::{PATIENCE, Scene, counts};
+
+/// Users with a follow-up of that kind.
+fn followed(delayed: &[Written], why: &str) -> BTreeSet<String> {
+    let of_that_kind = delayed.iter().filter(|record| record.value["edata"]["followUp"]["why"] == why);
+    of_that_kind.filter_map(|record| record.key.clone()).collect()
+}
+
+/// Users in calls that ended so.
+fn in_calls(calls: &Value, end: &str) -> BTreeSet<String> {
+    let of_that_end = calls["recent"].as_array().unwrap().iter().filter(|call| call["end"] == end);
+    let ids = of_that_end.flat_map(|call| call["ids"].as_array().unwrap());
+    ids.map(|id| id.as_str().unwrap().to_owned()).collect()
+}
+
+async fn scene_of(users: usize) -> (Scene, Records, Vec<String>) {
+    let scene = Scene::set().await;
+    let ids = new_ids(users);
+    scene.users.put_all(&ids, 2).await.unwrap();
+    scene.rows.put_federated(&ids).await.unwrap();
+    let delayed = Records::follow(&scene.topics, DELAY).unwrap();
+    (scene, delayed, ids)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sync_is_made_again_after_an_answer_was_lost() {
+    let (scene, delayed, ids) = scene_of(40).await;
+    let losing = 2;
+    scene.sync_api.behave(&json!({"mode": "applyThenLoseAnswer", "calls": losing})).await.unwrap();
+    let _worker = scene.worker(&[("RETRY__MAX_PAUSE", "1s")]).await;
+    scene.publish_deletions(&ids).await;
+
+    let first = scene.final_endings(&ids).await;
+    assert_eq!(counts(&first), [("SUCCESS purged", ids.len())].into());
+    let calls = scene.sync_api.calls().await.unwrap();
+    assert_eq!(calls["ends"]["closed"], losing);
+    let lost = in_calls(&calls, "closed");
+    let written = |all: &[Written]| followed(all, "sync").len() >= lost.len();
+    let all = delayed.until("a follow-up for each lost answer", PATIENCE, written).await;
+    assert_eq!(followed(&all.unwrap_or_else(|error| panic!("{error:?}")), "sync"), lost);
+    let synced_again = |id: &String| scene.statuses.of(id).iter().any(|status| status.ending() == "SUCCESS synced");
+    scene.until("they are synced again", async || lost.iter().all(synced_again)).await;
+    scene.all_committed().await;
+    assert!(ids.iter().all(|id| synced_again(id) == lost.contains(id)), "{:?}", scene.statuses.endings());
+    scene.assert_nobody_failed();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sync_api_that_is_slower_than_its_timeout_fails_nobody() {
+    let (scene, delayed, ids) = scene_of(60).await;
+    // A first block takes longer than the timeout; its work goes on although nobody listens any more.
+    scene.sync_api.behave(&json!({"perId": "80ms"})).await.unwrap();
+    let patient = [("SYNC__TIMEOUT", "1s"), ("RETRY__MAX_PAUSE", "1s"), ("RETRY__ATTEMPTS", "3")];
+    let _worker = scene.worker(&patient).await;
+    scene.publish_deletions(&ids).await;
+
+    let endings = scene.final_endings(&ids).await;
+    assert!(endings.values().all(|ending| ending.starts_with("SUCCESS")), "{:?}", scene.statuses.endings());
+    let lost = in_calls(&scene.sync_api.calls().await.unwrap(), "abandoned");
+    assert!(!lost.is_empty(), "no call was too slow");
+    scene.all_committed().await;
+    let followed = followed(&delayed.all(), "sync");
+    assert!(!followed.is_empty() && followed.is_subset(&lost), "{} of {} lost", followed.len(), lost.len());
+    scene.assert_gone(&ids).await;
+    scene.assert_indexed(&ids).await;
+    scene.assert_nobody_failed();
+}
