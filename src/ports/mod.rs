@@ -45,6 +45,8 @@ pub struct Failure {
     pub disposition: Disposition,
     /// A bounded word for logs, metrics and failed records: `timeout`, `http_500`, `sqlstate_40P01`. Never user data.
     pub reason: FailureReason,
+    /// Whether the dependency may have done something of what was asked. False only where that is certain.
+    pub may_have_acted: bool,
     #[source]
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
@@ -61,7 +63,13 @@ impl fmt::Display for FailureReason {
 
 impl Failure {
     pub fn new(disposition: Disposition, reason: impl Into<std::borrow::Cow<'static, str>>) -> Self {
-        Self { disposition, reason: FailureReason(reason.into()), source: None }
+        Self { disposition, reason: FailureReason(reason.into()), may_have_acted: true, source: None }
+    }
+
+    /// The call never came to the dependency, or was turned away at its door.
+    pub fn unheard(mut self) -> Self {
+        self.may_have_acted = false;
+        self
     }
 
     pub fn because(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
