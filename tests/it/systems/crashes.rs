@@ -178,29 +178,3 @@ async fn sigterm_leaves_a_backlog_to_the_next_worker() {
     scene.inputs_committed().await;
     assert_eq!(again(&scene), BTreeSet::new());
 }
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn five_thousand_deletes_on_one_partition_take_less_than_twenty_seconds() {
-    five_thousand_deletes_take_less_than(Duration::from_secs(20), "0s").await;
-}
-
-/// The default: other jobs of Sunbird write for thirty seconds what the Sync API reads. Nothing else waits meanwhile.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn five_thousand_deletes_that_settle_first_take_less_than_a_minute() {
-    five_thousand_deletes_take_less_than(Duration::from_mins(1), "30s").await;
-}
-
-async fn five_thousand_deletes_take_less_than(limit: Duration, settle_delay: &str) {
-    let scene = Scene::with(1, &["--per-id", "0"]).await;
-    let ids = new_ids(EVENTS);
-    scene.users.put_all(&ids, 2).await.unwrap();
-    scene.rows.put_federated(&ids).await.unwrap();
-    let _worker = scene.worker(&[("SYNC__SETTLE_DELAY", settle_delay)]).await;
-    let records: Vec<Record> = ids.iter().map(|id| deletion(id)).collect();
-    let since = Instant::now();
-    scene.topics.publish(DELETE, &records).await.unwrap();
-    scene.topics.until_committed(&[DELETE], limit * 2).await.unwrap_or_else(|error| panic!("{error:?}"));
-    let took = since.elapsed();
-    scene.assert_gone(&ids).await;
-    assert!(took < limit, "{took:?}");
-}
