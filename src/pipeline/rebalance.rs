@@ -70,7 +70,7 @@ impl Engine {
     fn let_go_of_what_is_not_begun(&mut self, leaving: impl Fn(&OpenEvent) -> bool, now: Now) {
         let items = self.items.iter().filter(|(key, item)| self.has_begun(**key, item)).map(|(_, item)| item.event);
         let told = self.receipts().filter_map(|receipt| match receipt {
-            Receipt::Event(event) => Some(*event),
+            Receipt::Event(event) => Some(event),
             Receipt::Item(_) | Receipt::Rejected(..) => None,
         });
         let begun: HashSet<EventKey> = items.chain(told).collect();
@@ -131,16 +131,12 @@ impl Engine {
         }
     }
 
-    fn receipts(&self) -> impl Iterator<Item = &Receipt> {
-        self.parcels.values().flat_map(|parcel| &parcel.receipts).chain(&self.outbox.receipts)
-    }
-
     /// Whether something that has no item is on its way to Kafka: a rejected record, or an event told as a whole.
     fn tells_anything_else_of(&self, leaves: &dyn Fn(Partition) -> bool) -> bool {
         self.receipts().any(|receipt| match receipt {
             Receipt::Item(_) => false,
-            Receipt::Event(event) => self.events.get(event).is_some_and(|event| leaves(event.partition)),
-            Receipt::Rejected(partition, ..) => leaves(*partition),
+            Receipt::Event(event) => self.events.get(&event).is_some_and(|event| leaves(event.partition)),
+            Receipt::Rejected(partition, ..) => leaves(partition),
         })
     }
 

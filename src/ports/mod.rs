@@ -198,7 +198,17 @@ pub trait UserCache: Send + Sync + 'static {
     fn probe(&self) -> BoxFuture<'_, Result<(), Failure>>;
 }
 
+/// Records that are not acknowledged, of those that were to be published together.
+#[derive(Debug, thiserror::Error)]
+#[error("{failure}")]
+pub struct Unpublished {
+    /// Their places among them, ascending.
+    pub places: Vec<usize>,
+    /// The heaviest of what became of them.
+    pub failure: Failure,
+}
+
 /// Where records go: acknowledged by all replicas when the future is ready.
 pub trait Publisher: Send + Sync + 'static {
-    fn publish<'a>(&'a self, records: &'a [OutputRecord]) -> BoxFuture<'a, Result<(), Failure>>;
+    fn publish<'a>(&'a self, records: &'a [OutputRecord]) -> BoxFuture<'a, Result<(), Unpublished>>;
 }
