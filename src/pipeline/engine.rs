@@ -106,11 +106,9 @@ pub enum Note {
     },
     Ended {
         action: Action,
-        topic: InputTopic,
         ending: Ending,
         rows: RowCounts,
         residue: u64,
-        event_ms: Option<i64>,
         protection: Option<Protection>,
     },
     FollowUp(Why),
@@ -126,6 +124,11 @@ pub enum Note {
     PublishFailed {
         error: String,
         records: BTreeMap<OutputTopic, u64>,
+    },
+    /// A status is acknowledged. `event_ms`: the time of its event, milliseconds since 1970.
+    StatusPublished {
+        topic: InputTopic,
+        event_ms: Option<i64>,
     },
     Published,
     /// So many users are called again after a failure.

@@ -9,7 +9,7 @@ use super::item::{EventKey, ItemKey, Phase};
 use crate::domain::event::Why;
 use crate::domain::ids::{Epoch, Partition};
 use crate::domain::outcome::Ending;
-use crate::domain::record::OutputRecord;
+use crate::domain::record::{OutputRecord, OutputTopic};
 use crate::ports::Unpublished;
 
 /// What is told in this turn, and not published yet.
@@ -32,6 +32,7 @@ pub struct Parcel {
 struct Entry {
     receipt: Receipt,
     records: usize,
+    has_status: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -48,7 +49,8 @@ impl Outbox {
     }
 
     fn put(&mut self, receipt: Receipt, records: Vec<OutputRecord>) {
-        self.entries.push(Entry { receipt, records: records.len() });
+        let has_status = records.iter().any(|record| record.topic == OutputTopic::Status);
+        self.entries.push(Entry { receipt, records: records.len(), has_status });
         self.records.extend(records);
     }
 }
@@ -70,11 +72,9 @@ impl Engine {
         };
         self.notes.push(Note::Ended {
             action: item.action,
-            topic: event.partition.topic,
             ending,
             rows: item.reports.purge.rows.clone(),
             residue,
-            event_ms: event.timestamp,
             protection: item.protection,
         });
         self.notes.extend(follow_ups.iter().map(|why| Note::FollowUp(*why)));
@@ -145,7 +145,7 @@ impl Engine {
                 entries.push(Entry { records: left, ..entry });
             } else {
                 self.last_progress = now.at;
-                self.acknowledged(entry.receipt, now);
+                self.acknowledged(&entry, now);
             }
         }
         if !lost.is_empty() {
@@ -153,8 +153,16 @@ impl Engine {
         }
     }
 
-    fn acknowledged(&mut self, receipt: Receipt, now: Now) {
-        match receipt {
+    fn acknowledged(&mut self, entry: &Entry, now: Now) {
+        let event = match entry.receipt {
+            Receipt::Item(key) => self.items.get(&key).map(|item| item.event),
+            Receipt::Event(key) => Some(key),
+            Receipt::Rejected(..) => None,
+        };
+        if let Some(event) = event.and_then(|key| self.events.get(&key)).filter(|_| entry.has_status) {
+            self.notes.push(Note::StatusPublished { topic: event.partition.topic, event_ms: event.timestamp });
+        }
+        match entry.receipt {
             Receipt::Item(key) => self.give_back(key, now),
             Receipt::Event(key) => self.close_event(key),
             Receipt::Rejected(partition, epoch, offset) => self.settle_offset(partition, epoch, offset),
