@@ -30,7 +30,8 @@ test: prerequisites
 	cargo build --workspace --all-targets
 	STACK_FSYNC=off $(stack) up
 	status=0; \
-	cargo test --workspace --no-fail-fast -- --test-threads=4 --skip faults:: || status=$$?; \
+	cargo test --workspace --no-fail-fast -- --test-threads=4 --skip faults:: --skip speed:: || status=$$?; \
+	cargo test --test it --no-fail-fast -- --test-threads=1 speed:: || status=$$?; \
 	$(stack) down; \
 	$(faults) $(stack) up; \
 	$(faults) cargo test --test it --no-fail-fast -- --test-threads=4 keycloak:: smoke:: || status=$$?; \

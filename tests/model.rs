@@ -12,7 +12,7 @@ mod script;
 mod world;
 
 use proptest::prelude::*;
-use user_purge_sync::pipeline::engine::Effect;
+use user_purge_sync::pipeline::engine::{Effect, StageName};
 
 use script::{Fault, Step, USERS, steps};
 use world::Play;
@@ -56,6 +56,36 @@ fn an_outage_ends_although_every_user_is_in_work() {
         play.step(&Step::Deliver { user, partition: 0 });
     }
     play.until_fails(|call| matches!(call, Effect::Sync(..)), Fault::Held);
+    play.heal();
+    play.all_is_settled();
+}
+
+/// An open Admin API breaker is an open purge breaker, and what waits behind it is not waited for.
+#[test]
+fn closing_does_not_wait_for_the_admin_api() {
+    let mut play = Play::new();
+    for user in [0, 1] {
+        play.step(&Step::Delete { user });
+        play.step(&Step::Deliver { user, partition: 0 });
+        for _ in 0..400 {
+            play.go_on(Some(StageName::Clear));
+        }
+    }
+    play.close(Some(StageName::Clear));
+    play.heal();
+    play.all_is_settled();
+}
+
+/// What nobody has begun is the next owner's: a backlog of it would use up the whole time.
+#[test]
+fn closing_begins_nothing() {
+    let mut play = Play::new();
+    for user in 0..USERS {
+        play.step(&Step::Delete { user });
+        play.step(&Step::Deliver { user, partition: 0 });
+    }
+    play.close(None);
+    assert_eq!((0..USERS).map(|user| play.purges_of(user)).sum::<usize>(), 0);
     play.heal();
     play.all_is_settled();
 }

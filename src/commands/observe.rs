@@ -45,15 +45,13 @@ impl PipelineObserver {
     fn note(&mut self, note: Note, now: Now) {
         match note {
             Note::Event { topic, action } => self.metrics.event(topic, action),
-            Note::Ended { action, topic, ending, rows, residue, event_ms, protection } => {
+            Note::Ended { action, ending, rows, residue, protection } => {
                 self.metrics.item_ended(action, ending);
                 self.metrics.rows_deleted(&rows);
                 self.metrics.residue(residue);
                 if let Some(protection) = protection {
                     self.metrics.protected(protection);
                 }
-                let since_event = event_ms.and_then(|at| u64::try_from(now.wall - at).ok()).map(Duration::from_millis);
-                self.metrics.status_published(topic, since_event);
                 if ending.status == Status::Failed || ending.status == Status::Partial {
                     tracing::warn!(
                         action = action.name(),
@@ -62,6 +60,10 @@ impl PipelineObserver {
                         "a user is not done: see the failed topic"
                     );
                 }
+            }
+            Note::StatusPublished { topic, event_ms } => {
+                let since_event = event_ms.and_then(|at| u64::try_from(now.wall - at).ok()).map(Duration::from_millis);
+                self.metrics.status_published(topic, since_event);
             }
             Note::FollowUp(why) => self.metrics.follow_up(why),
             Note::Rejected { partition, offset, error } => {

@@ -43,15 +43,14 @@ pub async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     let address = admin::serve(&settings.http.listen, Arc::clone(&health), Arc::clone(&metrics))?;
     let dependencies = Dependencies::try_new(&settings)?;
     let publisher = world::publisher(&settings)?;
-    let inputs = inputs(mode);
     // Order: only Kafka must answer before readiness; whoever else is away is an outage, and an outage is survived.
-    if let Some(exit) = await_topics(&settings, &inputs, &lifecycle).await? {
+    if let Some(exit) = await_topics(&settings, mode, &lifecycle).await? {
         return Ok(exit.into());
     }
     if let Some(exit) = checked(&dependencies, mode).await {
         return Ok(exit.into());
     }
-    let (intake, arrivals) = start_intake(&settings, inputs, pulse)?;
+    let (intake, arrivals) = start_intake(&settings, inputs(mode), pulse)?;
     health.set_started();
     tracing::info!(env = settings.env, ?mode, http = %address, "running");
 
@@ -113,14 +112,13 @@ fn start_intake(
 }
 
 /// Waits for Kafka; a missing topic ends the start.
-async fn await_topics(
-    settings: &Settings,
-    inputs: &[InputTopic],
-    lifecycle: &Lifecycle,
-) -> anyhow::Result<Option<Exit>> {
+async fn await_topics(settings: &Settings, mode: PurgeMode, lifecycle: &Lifecycle) -> anyhow::Result<Option<Exit>> {
     let admin = world::topic_admin(settings)?;
-    let wanted: Vec<Topic> =
-        inputs.iter().map(|topic| Topic::from(*topic)).chain([Topic::Status, Topic::Failed]).collect();
+    let outputs: &[Topic] = match mode {
+        PurgeMode::DryRun => &[Topic::Status],
+        PurgeMode::Delete | PurgeMode::Off => &[Topic::Status, Topic::Failed],
+    };
+    let wanted: Vec<Topic> = inputs(mode).into_iter().map(Topic::from).chain(outputs.iter().copied()).collect();
     let mut told = false;
     loop {
         match admin.require(&wanted).await {

@@ -24,8 +24,8 @@ pub const MAX_USER_IDS: usize = 1000;
 /// Status ids are the longest text that travels on; anything longer is not an id.
 const MAX_TEXT_BYTES: usize = 2048;
 
-/// The most entries of `context.cdata` that travel on.
-const MAX_CDATA: usize = 16;
+/// The most entries of `context.cdata` that travel on: they are in the failed record of every user of the event.
+const MAX_CDATA: usize = 4;
 
 /// What is wrong with a record, before its size and hash are added.
 struct Flaw {
@@ -249,7 +249,9 @@ fn member<'a>(value: &'a Value, name: &str) -> &'a Value {
 
 fn short_text(value: &Value) -> Option<String> {
     let text = value.as_str()?;
-    (!text.trim().is_empty() && text.len() <= MAX_TEXT_BYTES).then(|| text.to_owned())
+    let is_short = !text.trim().is_empty() && text.len() <= MAX_TEXT_BYTES;
+    // No id has control characters, and in JSON each takes six bytes.
+    (is_short && !text.contains(char::is_control)).then(|| text.to_owned())
 }
 
 fn optional_text<'a>(value: &'a Value, field: &'static str) -> Checked<Option<&'a str>> {

@@ -70,6 +70,13 @@ pub fn failed_record_due(ending: Ending, dry_run: bool) -> bool {
     matches!(ending.status, Status::Failed | Status::Partial) && !dry_run
 }
 
+/// A follow-up for one branch that finds the dependency away still. Its user was told before, and an outage of days would
+/// tell everybody who waits in it again, each time the follow-ups come round.
+pub fn waits_again(ending: Ending, follow_up: Option<&FollowUp>) -> bool {
+    let for_one_branch = follow_up.is_some_and(|it| matches!(it.why, Why::Sync | Why::Purge));
+    for_one_branch && ending == Ending::deferred(Reason::Waiting)
+}
+
 /// The follow-up `why` of an item that ended so and was itself `before`. Only waiting for the row counts as a look:
 /// waiting for a dependency must not use up the looks.
 pub fn follow_up(why: Why, before: Option<&FollowUp>, ending: Ending, of: String) -> FollowUp {

@@ -34,10 +34,14 @@ impl Budget {
 
     /// How many units `class` could take now.
     pub fn free(&self, class: Class) -> usize {
-        let free = self.total - self.fresh - self.other;
+        (self.total - self.fresh - self.other).min(self.share_left(class))
+    }
+
+    /// How many it could take if nobody else held any.
+    pub fn share_left(&self, class: Class) -> usize {
         match class {
-            Class::Fresh => free,
-            Class::Other => free.min((self.total * 3 / 4).saturating_sub(self.other)),
+            Class::Fresh => self.total - self.fresh,
+            Class::Other => (self.total * 3 / 4).saturating_sub(self.other),
         }
     }
 

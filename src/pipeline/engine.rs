@@ -19,7 +19,7 @@ use crate::domain::ids::{Class, InputTopic, ObjectType, Partition, UserId};
 use crate::domain::outcome::{Ending, RowCounts};
 use crate::domain::record::{OutputRecord, OutputTopic};
 use crate::domain::verdict::{Guard, UserRow};
-use crate::ports::{CallResult, Failure, Protection, PurgeOrder, Purged, Synced};
+use crate::ports::{CallResult, Failure, Protection, PurgeOrder, Purged, Synced, Unpublished};
 use crate::settings::PurgeMode;
 
 /// The two clocks: one to measure with, one to write down (milliseconds since 1970).
@@ -94,7 +94,7 @@ pub enum Completion {
     ProbeSync(Vec<UserId>, CallResult<Synced>),
     Drawn(Result<Vec<UserId>, Failure>),
     Range(EventKey, Result<Vec<UserId>, Failure>),
-    Published(u64, Result<(), Failure>),
+    Published(u64, Result<(), Unpublished>),
 }
 
 /// What happened, for logs and metrics.
@@ -106,11 +106,9 @@ pub enum Note {
     },
     Ended {
         action: Action,
-        topic: InputTopic,
         ending: Ending,
         rows: RowCounts,
         residue: u64,
-        event_ms: Option<i64>,
         protection: Option<Protection>,
     },
     FollowUp(Why),
@@ -126,6 +124,11 @@ pub enum Note {
     PublishFailed {
         error: String,
         records: BTreeMap<OutputTopic, u64>,
+    },
+    /// A status is acknowledged. `event_ms`: the time of its event, milliseconds since 1970.
+    StatusPublished {
+        topic: InputTopic,
+        event_ms: Option<i64>,
     },
     Published,
     /// So many users are called again after a failure.
@@ -206,6 +209,8 @@ impl Engine {
         self.tell_quiet_rejects(now);
         self.queue_due_events(now);
         self.open_pages(now);
+        // Purged is not told before it is cleared, and a clear waits longest: it must not be done again elsewhere.
+        self.clear.hurried = self.is_draining();
         self.call_stages(now);
         self.answer_revocations(now);
         self.send_outbox();

@@ -16,7 +16,7 @@ const RANGE_PAUSE: Duration = Duration::from_secs(2);
 
 enum Opened {
     Done,
-    /// So many units are missing.
+    /// So many units are wanted.
     NoUnits(usize),
 }
 
@@ -42,8 +42,8 @@ impl Engine {
                     Opened::Done => {
                         self.queues[class as usize].pop_front();
                     }
-                    Opened::NoUnits(needed) => {
-                        self.defer_waiting(class, needed, now);
+                    Opened::NoUnits(units) => {
+                        self.defer_waiting(class, units, now);
                         break;
                     }
                 }
@@ -73,7 +73,7 @@ impl Engine {
         }
         let units = event.pages.next_len() + usize::from(!event.opened);
         if !self.budget.take(class, units) {
-            return Opened::NoUnits(units - self.budget.free(class));
+            return Opened::NoUnits(units);
         }
         if !event.opened {
             event.opened = true;

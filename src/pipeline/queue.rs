@@ -101,6 +101,7 @@ impl Stage {
 
     fn lane_due(&self, class: Class, first: Option<&ItemKey>) -> Option<Instant> {
         let since = self.tracks.get(first?)?.since;
+        let class = if self.hurried { Class::Fresh } else { class };
         Some(since + self.options.linger[class as usize])
     }
 }

@@ -1,13 +1,16 @@
 //! Partitions that go: what can finish drains, the rest is let go, and nothing of an ended epoch moves an offset.
 
-use std::time::Instant;
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
 use super::engine::{Engine, Now};
 use super::intake::OpenEvent;
-use super::item::{Branch, Item, ItemKey, Phase};
+use super::item::{Branch, EventKey, Item, ItemKey, Phase};
+use super::settle::Receipt;
 use crate::domain::ids::{Epoch, Partition};
+use crate::domain::join::{PurgeEnd, SyncEnd};
 use crate::ports::log::CommitPoint;
 
 #[derive(Debug)]
@@ -36,25 +39,56 @@ impl Engine {
             }
             self.mind_gate(*partition);
         }
+        let leaving = |event: &OpenEvent| partitions.contains(&(event.partition, event.epoch));
+        self.let_go_of_what_is_not_begun(leaving, now);
         if let Some(answer) = answer {
             // Nothing of ours is among them: an answer nobody waits for is no loss.
             drop(answer.send(Vec::new()));
         }
     }
 
-    /// Drain at the end of the process: what can finish may, nothing new is opened.
-    pub fn close(&mut self, deadline: Instant) {
-        self.closing = Some(deadline);
+    /// Drain at the end of the process: what is under way and can finish may, nothing new is begun.
+    pub fn close(&mut self, now: Now, timeout: Duration) {
+        self.closing = Some(now.at + timeout);
         let all: Vec<_> = self.partitions.iter().map(|(partition, state)| (*partition, state.epoch)).collect();
         for (partition, epoch) in all {
             self.stop_admitting(partition, epoch);
         }
+        self.let_go_of_what_is_not_begun(|_| true, now);
     }
 
     /// True when nothing is left that can finish, or the time is up.
     pub fn is_drained(&self, now: Now) -> bool {
-        self.closing.is_some_and(|deadline| deadline <= now.at)
-            || !self.items.iter().any(|(key, item)| self.can_finish(*key, item))
+        let is_awaited = |(key, item): (&ItemKey, &Item)| !item.abandoned && self.can_finish(*key, item);
+        let is_over = self.closing.is_some_and(|deadline| deadline <= now.at);
+        is_over || !(self.items.iter().any(is_awaited) || self.tells_anything_else_of(&|_| true))
+    }
+
+    /// Events that no branch has done anything for are the next owner's: a backlog of them would use up the whole time.
+    /// An event that is begun for one of its users is drained with all of them; told above one that is let go, it stands
+    /// in the offset map.
+    fn let_go_of_what_is_not_begun(&mut self, leaving: impl Fn(&OpenEvent) -> bool, now: Now) {
+        let items = self.items.iter().filter(|(key, item)| self.has_begun(**key, item)).map(|(_, item)| item.event);
+        let told = self.receipts().filter_map(|receipt| match receipt {
+            Receipt::Event(event) => Some(event),
+            Receipt::Item(_) | Receipt::Rejected(..) => None,
+        });
+        let begun: HashSet<EventKey> = items.chain(told).collect();
+        for (key, event) in &mut self.events {
+            event.abandoned |= leaving(event) && !begun.contains(key);
+        }
+        self.drop_abandoned(now);
+    }
+
+    fn has_begun(&self, key: ItemKey, item: &Item) -> bool {
+        let idle = matches!(item.sync, Branch::Due | Branch::Ended(SyncEnd::NotDue | SyncEnd::Disabled))
+            && matches!(item.purge, Branch::Due | Branch::Ended(PurgeEnd::NotDue | PurgeEnd::Disabled));
+        let in_call = self.sync.is_in_call(key) || self.purge.is_in_call(key);
+        item.phase == Phase::Publishing || !idle || in_call || self.sync.lost_answer(key)
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        self.closing.is_some() || self.partitions.values().any(|state| state.revocation.is_some())
     }
 
     fn stop_admitting(&mut self, partition: Partition, epoch: Epoch) {
@@ -97,11 +131,21 @@ impl Engine {
         }
     }
 
-    fn drains(&self, partitions: &[Partition]) -> bool {
-        self.items.iter().any(|(key, item)| {
-            self.events.get(&item.event).is_some_and(|event| partitions.contains(&event.partition))
-                && self.can_finish(*key, item)
+    /// Whether something that has no item is on its way to Kafka: a rejected record, or an event told as a whole.
+    fn tells_anything_else_of(&self, leaves: &dyn Fn(Partition) -> bool) -> bool {
+        self.receipts().any(|receipt| match receipt {
+            Receipt::Item(_) => false,
+            Receipt::Event(event) => self.events.get(&event).is_some_and(|event| leaves(event.partition)),
+            Receipt::Rejected(partition, ..) => leaves(partition),
         })
+    }
+
+    fn drains(&self, partitions: &[Partition]) -> bool {
+        let items = self.items.iter().any(|(key, item)| {
+            let leaves = self.events.get(&item.event).is_some_and(|event| partitions.contains(&event.partition));
+            leaves && !item.abandoned && self.can_finish(*key, item)
+        });
+        items || self.tells_anything_else_of(&|partition| partitions.contains(&partition))
     }
 
     fn can_finish(&self, key: ItemKey, item: &Item) -> bool {
@@ -113,11 +157,16 @@ impl Engine {
             Phase::Lookup => self.lookup.is_active(key),
             Phase::Branches => {
                 (item.sync != Branch::Due || self.sync.is_active(key))
-                    && (item.purge != Branch::Due || self.purge.is_active(key) || self.lookup.is_active(key))
+                    && (item.purge != Branch::Due || self.purge_is_active(key) || self.lookup.is_active(key))
                     && (!self.clear.holds(key) || self.clear.is_active(key))
             }
             Phase::Publishing => true,
         }
+    }
+
+    /// An open Admin API breaker is an open purge breaker.
+    fn purge_is_active(&self, key: ItemKey) -> bool {
+        self.purge.is_in_call(key) || (self.clear.breaker.is_closed() && self.purge.is_active(key))
     }
 
     /// Items that are not inside a call leave everything at once; a call under way gives back at its end.
@@ -129,6 +178,10 @@ impl Engine {
         for event in self.events.values_mut() {
             event.abandoned |= event.partition == partition && event.epoch == epoch;
         }
+        self.drop_abandoned(now);
+    }
+
+    fn drop_abandoned(&mut self, now: Now) {
         let ended = |engine: &Self, item: &Item| engine.events.get(&item.event).is_some_and(|event| event.abandoned);
         let mut keys: Vec<_> = self.items.iter().filter(|(_, item)| ended(self, item)).map(|(key, _)| *key).collect();
         // Oldest first: who is let go decides who is next in line, and a script must play the same way each time.

@@ -4,7 +4,7 @@ use super::engine::{Engine, Now};
 use super::intake::{OpenEvent, RejectedRecord};
 use super::item::{Branch, Item};
 use crate::domain::event::{Subjects, Why};
-use crate::domain::join::{PurgeEnd, failed_record_due, follow_up};
+use crate::domain::join::{PurgeEnd, failed_record_due, follow_up, waits_again};
 use crate::domain::outcome::{Access, Ending};
 use crate::domain::record::OutputRecord;
 use crate::domain::report::delay::follow_up_record;
@@ -29,7 +29,7 @@ impl Engine {
         }
     }
 
-    /// A status always; a failed record and follow-ups where they are due.
+    /// A status, but to wait is told once; a failed record and follow-ups where they are due.
     pub(super) fn item_records(
         &self,
         item: &Item,
@@ -46,7 +46,10 @@ impl Engine {
             root_org_id: item.root_org_id.as_deref(),
             duration: now.at.duration_since(item.started),
         };
-        let mut records = vec![status_record(&writer, &source, &event.event, &told)];
+        let mut records = Vec::new();
+        if !waits_again(ending, item.follow_up.as_ref()) {
+            records.push(status_record(&writer, &source, &event.event, &told));
+        }
         if failed_record_due(ending, writer.dry_run) {
             let info = fail_info(ending, &item.reports);
             records.push(failed_record(&source, &event.event, std::slice::from_ref(&item.user), &info));

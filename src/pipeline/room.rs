@@ -3,31 +3,34 @@
 use std::time::Instant;
 
 use super::engine::{Engine, Now};
-use super::item::{Branch, ItemKey, Phase};
+use super::item::{Branch, Item, ItemKey, Phase};
 use crate::domain::ids::Class;
 use crate::domain::join::{PurgeEnd, SyncEnd};
 
 impl Engine {
     /// The class has no unit left: its oldest items whose one branch is done and whose other waits behind an open
-    /// breaker make room, and a follow-up does the rest later.
-    pub(super) fn defer_waiting(&mut self, class: Class, needed: usize, now: Now) {
+    /// breaker make room, and a follow-up does the rest later. Where the other class holds what is missing, its items
+    /// do so too: fresh ones may hold every unit, and would keep requests and sweeps out until the outage ends.
+    pub(super) fn defer_waiting(&mut self, class: Class, units: usize, now: Now) {
         if [&self.sync, &self.purge, &self.clear].iter().all(|stage| stage.breaker.is_closed()) {
             return;
         }
-        let mut stuck: Vec<(Instant, ItemKey)> = self
+        let may_leave = |item: &Item| item.class == class || self.budget.share_left(class) >= units;
+        let mut stuck: Vec<(bool, Instant, ItemKey)> = self
             .items
             .iter()
-            .filter(|(_, item)| item.class == class && item.phase == Phase::Branches && !item.abandoned)
+            .filter(|(_, item)| may_leave(item) && item.phase == Phase::Branches && !item.abandoned)
             .filter(|(key, item)| {
                 let (sync, purge) = (self.sync_stuck(**key), self.purge_stuck(**key));
                 let sync_done = item.sync != Branch::Due;
                 let purge_done = item.purge != Branch::Due && !self.clear.holds(**key);
                 (sync && purge_done) || (purge && sync_done)
             })
-            .map(|(key, item)| (item.started, *key))
+            .map(|(key, item)| (item.class != class, item.started, *key))
             .collect();
         stuck.sort_unstable();
-        for (_, key) in stuck.into_iter().take(needed) {
+        let missing = units.saturating_sub(self.budget.free(class));
+        for (_, _, key) in stuck.into_iter().take(missing) {
             let Some(item) = self.items.get_mut(&key) else { continue };
             item.sync_in_doubt |= self.sync.lost_answer(key);
             if item.sync == Branch::Due && self.sync.leave(key) {

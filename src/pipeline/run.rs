@@ -86,7 +86,7 @@ pub async fn run(
         tokio::select! {
             () = soft.cancelled(), if !closing => {
                 closing = true;
-                engine.close((Instant::now() + pace.shutdown).into_std());
+                engine.close(now(), pace.shutdown);
             }
             () = hard.cancelled(), if closing => {}
             _ = commits.tick() => {

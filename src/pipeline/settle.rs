@@ -9,25 +9,33 @@ use super::item::{EventKey, ItemKey, Phase};
 use crate::domain::event::Why;
 use crate::domain::ids::{Epoch, Partition};
 use crate::domain::outcome::Ending;
-use crate::domain::record::OutputRecord;
-use crate::ports::Failure;
+use crate::domain::record::{OutputRecord, OutputTopic};
+use crate::ports::Unpublished;
 
 /// What is told in this turn, and not published yet.
 #[derive(Debug, Default)]
 pub struct Outbox {
-    receipts: Vec<Receipt>,
+    entries: Vec<Entry>,
     records: Vec<OutputRecord>,
 }
 
-/// Records that are published together, and what their acknowledgement settles.
+/// Records that are published together.
 #[derive(Debug)]
 pub struct Parcel {
-    receipts: Vec<Receipt>,
+    entries: Vec<Entry>,
     /// Shared with the call under way: they may have to be published again.
     records: Arc<[OutputRecord]>,
 }
 
+/// So many records in a row, and what their acknowledgement settles.
 #[derive(Debug)]
+struct Entry {
+    receipt: Receipt,
+    records: usize,
+    has_status: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
 pub enum Receipt {
     Item(ItemKey),
     /// An event that ended as a whole, before it had items.
@@ -37,7 +45,13 @@ pub enum Receipt {
 
 impl Outbox {
     pub fn is_empty(&self) -> bool {
-        self.receipts.is_empty()
+        self.entries.is_empty()
+    }
+
+    fn put(&mut self, receipt: Receipt, records: Vec<OutputRecord>) {
+        let has_status = records.iter().any(|record| record.topic == OutputTopic::Status);
+        self.entries.push(Entry { receipt, records: records.len(), has_status });
+        self.records.extend(records);
     }
 }
 
@@ -58,16 +72,13 @@ impl Engine {
         };
         self.notes.push(Note::Ended {
             action: item.action,
-            topic: event.partition.topic,
             ending,
             rows: item.reports.purge.rows.clone(),
             residue,
-            event_ms: event.timestamp,
             protection: item.protection,
         });
         self.notes.extend(follow_ups.iter().map(|why| Note::FollowUp(*why)));
-        self.outbox.receipts.push(Receipt::Item(key));
-        self.outbox.records.extend(records);
+        self.outbox.put(Receipt::Item(key), records);
     }
 
     pub(super) fn tell_rejected(&mut self, rejected: Vec<RejectedRecord>) {
@@ -78,8 +89,7 @@ impl Engine {
                 error: record.rejection.to_string(),
             });
             let told = self.rejection_records(&record);
-            self.outbox.records.extend(told);
-            self.outbox.receipts.push(Receipt::Rejected(record.partition, record.epoch, record.offset));
+            self.outbox.put(Receipt::Rejected(record.partition, record.epoch, record.offset), told);
         }
     }
 
@@ -87,41 +97,75 @@ impl Engine {
     pub(super) fn tell_range(&mut self, key: EventKey, ending: Option<Ending>, now: Now) {
         let Some(event) = self.events.get(&key) else { return };
         let records = self.range_records(event, ending, now);
-        self.outbox.records.extend(records);
-        self.outbox.receipts.push(Receipt::Event(key));
+        self.outbox.put(Receipt::Event(key), records);
     }
 
     pub(super) fn send_outbox(&mut self) {
         if self.outbox.is_empty() {
             return;
         }
-        let Outbox { receipts, records } = std::mem::take(&mut self.outbox);
-        let (id, records) = (self.key(), Arc::from(records));
-        self.effects.push(Effect::Publish(id, Arc::clone(&records)));
-        self.parcels.insert(id, Parcel { receipts, records });
+        let Outbox { entries, records } = std::mem::take(&mut self.outbox);
+        self.send(entries, records);
     }
 
-    /// Without an acknowledgement nothing is settled: the same records are published again, under the same ids.
-    pub(super) fn published(&mut self, id: u64, answer: Result<(), Failure>, now: Now) {
-        if let Err(failure) = answer {
-            let Some(parcel) = self.parcels.get(&id) else { return };
-            let mut records = BTreeMap::new();
-            for record in parcel.records.iter() {
-                *records.entry(record.topic).or_default() += 1;
-            }
-            self.notes.push(Note::PublishFailed { error: failure.reason.to_string(), records });
-            self.effects.push(Effect::Publish(id, Arc::clone(&parcel.records)));
-            return;
-        }
-        self.notes.push(Note::Published);
+    fn send(&mut self, entries: Vec<Entry>, records: Vec<OutputRecord>) {
+        let (id, records) = (self.key(), Arc::from(records));
+        self.effects.push(Effect::Publish(id, Arc::clone(&records)));
+        self.parcels.insert(id, Parcel { entries, records });
+    }
+
+    /// What is on its way to Kafka, or will be after this turn.
+    pub(super) fn receipts(&self) -> impl Iterator<Item = Receipt> {
+        let parcels = self.parcels.values().flat_map(|parcel| &parcel.entries);
+        parcels.chain(&self.outbox.entries).map(|entry| entry.receipt)
+    }
+
+    /// Without an acknowledgement nothing is settled: what has none is published again, under the same ids.
+    pub(super) fn published(&mut self, id: u64, answer: Result<(), Unpublished>, now: Now) {
         let Some(parcel) = self.parcels.remove(&id) else { return };
-        self.last_progress = now.at;
-        for receipt in parcel.receipts {
-            match receipt {
-                Receipt::Item(key) => self.give_back(key, now),
-                Receipt::Event(key) => self.close_event(key),
-                Receipt::Rejected(partition, epoch, offset) => self.settle_offset(partition, epoch, offset),
+        let lost = match answer {
+            Ok(()) => {
+                self.notes.push(Note::Published);
+                Vec::new()
             }
+            Err(unpublished) => {
+                let mut records = BTreeMap::new();
+                for place in &unpublished.places {
+                    *records.entry(parcel.records[*place].topic).or_default() += 1;
+                }
+                self.notes.push(Note::PublishFailed { error: unpublished.failure.reason.to_string(), records });
+                unpublished.places
+            }
+        };
+        let (mut entries, mut end, mut places) = (Vec::new(), 0, lost.iter().peekable());
+        for entry in parcel.entries {
+            end += entry.records;
+            let left = std::iter::from_fn(|| places.next_if(|place| **place < end)).count();
+            if left > 0 {
+                entries.push(Entry { records: left, ..entry });
+            } else {
+                self.last_progress = now.at;
+                self.acknowledged(&entry, now);
+            }
+        }
+        if !lost.is_empty() {
+            self.send(entries, lost.iter().map(|place| parcel.records[*place].clone()).collect());
+        }
+    }
+
+    fn acknowledged(&mut self, entry: &Entry, now: Now) {
+        let event = match entry.receipt {
+            Receipt::Item(key) => self.items.get(&key).map(|item| item.event),
+            Receipt::Event(key) => Some(key),
+            Receipt::Rejected(..) => None,
+        };
+        if let Some(event) = event.and_then(|key| self.events.get(&key)).filter(|_| entry.has_status) {
+            self.notes.push(Note::StatusPublished { topic: event.partition.topic, event_ms: event.timestamp });
+        }
+        match entry.receipt {
+            Receipt::Item(key) => self.give_back(key, now),
+            Receipt::Event(key) => self.close_event(key),
+            Receipt::Rejected(partition, epoch, offset) => self.settle_offset(partition, epoch, offset),
         }
     }
 

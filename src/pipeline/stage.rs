@@ -109,6 +109,8 @@ pub struct Stage {
     /// How many items are called again, by the word of what failed; since they were last asked for.
     pub(super) retried: BTreeMap<String, u64>,
     pub(super) next_call: u64,
+    /// Nobody lingers longer than a fresh item: what is under way is to be finished.
+    pub(super) hurried: bool,
 }
 
 impl Stage {
@@ -128,6 +130,7 @@ impl Stage {
             refusals: 0,
             retried: BTreeMap::new(),
             next_call: 0,
+            hurried: false,
         }
     }
 

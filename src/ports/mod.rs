@@ -45,6 +45,8 @@ pub struct Failure {
     pub disposition: Disposition,
     /// A bounded word for logs, metrics and failed records: `timeout`, `http_500`, `sqlstate_40P01`. Never user data.
     pub reason: FailureReason,
+    /// Whether the dependency may have done something of what was asked. False only where that is certain.
+    pub may_have_acted: bool,
     #[source]
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
@@ -61,7 +63,13 @@ impl fmt::Display for FailureReason {
 
 impl Failure {
     pub fn new(disposition: Disposition, reason: impl Into<std::borrow::Cow<'static, str>>) -> Self {
-        Self { disposition, reason: FailureReason(reason.into()), source: None }
+        Self { disposition, reason: FailureReason(reason.into()), may_have_acted: true, source: None }
+    }
+
+    /// The call never came to the dependency, or was turned away at its door.
+    pub fn unheard(mut self) -> Self {
+        self.may_have_acted = false;
+        self
     }
 
     pub fn because(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
@@ -190,7 +198,17 @@ pub trait UserCache: Send + Sync + 'static {
     fn probe(&self) -> BoxFuture<'_, Result<(), Failure>>;
 }
 
+/// Records that are not acknowledged, of those that were to be published together.
+#[derive(Debug, thiserror::Error)]
+#[error("{failure}")]
+pub struct Unpublished {
+    /// Their places among them, ascending.
+    pub places: Vec<usize>,
+    /// The heaviest of what became of them.
+    pub failure: Failure,
+}
+
 /// Where records go: acknowledged by all replicas when the future is ready.
 pub trait Publisher: Send + Sync + 'static {
-    fn publish<'a>(&'a self, records: &'a [OutputRecord]) -> BoxFuture<'a, Result<(), Failure>>;
+    fn publish<'a>(&'a self, records: &'a [OutputRecord]) -> BoxFuture<'a, Result<(), Unpublished>>;
 }

@@ -13,4 +13,5 @@ mod faults;
 mod kafka;
 mod keycloak;
 mod scene;
+mod speed;
 mod systems;

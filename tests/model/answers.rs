@@ -7,7 +7,7 @@ use user_purge_sync::domain::outcome::RowCounts;
 use user_purge_sync::domain::record::{OutputRecord, OutputTopic};
 use user_purge_sync::domain::verdict::{PurgeKind, UserRow};
 use user_purge_sync::pipeline::engine::{Completion, Effect};
-use user_purge_sync::ports::{Blame, Disposition, Failure, PurgeOrder, Purged, Synced};
+use user_purge_sync::ports::{Blame, Disposition, Failure, PurgeOrder, Purged, Synced, Unpublished};
 
 use super::Play;
 use super::setup::{named, user_id};
@@ -41,10 +41,12 @@ impl Play {
             Effect::Draw => Completion::Drawn(Ok((0..USERS).map(user_id).collect())),
             Effect::ReadRange(event, _, _) => Completion::Range(event, Ok(Vec::new())),
             Effect::Publish(id, records) => {
-                if fails.is_none() {
-                    self.store(&records);
-                }
-                Completion::Published(id, fails.map_or(Ok(()), Err))
+                let is_lost = |place: &usize| fault != Fault::None && (fault != Fault::Whole || place % 2 == 0);
+                let places: Vec<usize> = (0..records.len()).filter(is_lost).collect();
+                let acknowledged = records.iter().enumerate().filter(|(place, _)| !places.contains(place));
+                self.store(acknowledged.map(|(_, record)| record));
+                let answer = fails.filter(|_| !places.is_empty()).map(|failure| Unpublished { places, failure });
+                Completion::Published(id, answer.map_or(Ok(()), Err))
             }
         };
         self.engine.complete(completion, self.now);
@@ -69,10 +71,11 @@ impl Play {
     }
 
     /// Kafka acknowledges: what a status or a rejected record speaks of is told.
-    fn store(&mut self, records: &[OutputRecord]) {
+    fn store<'a>(&mut self, records: impl Iterator<Item = &'a OutputRecord>) {
         for record in records {
             self.told.extend(source(record));
             if record.topic == OutputTopic::Delay {
+                // Who waits again is told by the next follow-up alone.
                 self.append(Partition { topic: InputTopic::Delay, number: 0 }, record.payload.clone());
             }
             let value: serde_json::Value = serde_json::from_slice(&record.payload).unwrap();
@@ -81,20 +84,23 @@ impl Play {
     }
 }
 
+/// By a status's id.
+fn by_id(record: &OutputRecord, pointer: &str) -> Option<(Partition, i64)> {
+    let value: serde_json::Value = serde_json::from_slice(&record.payload).unwrap();
+    let parts: Vec<&str> = value.pointer(pointer)?.as_str()?.split('-').collect();
+    Some((named(parts[0], parts[1]), parts[2].parse().unwrap()))
+}
+
 /// The position that a record tells of.
 pub(super) fn source(record: &OutputRecord) -> Option<(Partition, i64)> {
     match record.topic {
-        OutputTopic::Status => {
-            let value: serde_json::Value = serde_json::from_slice(&record.payload).unwrap();
-            let parts: Vec<&str> = value["mid"].as_str().unwrap().split('-').collect();
-            Some((named(parts[0], parts[1]), parts[2].parse().unwrap()))
-        }
+        OutputTopic::Status => by_id(record, "/mid"),
         OutputTopic::Failed => {
             let header = |name| record.headers.iter().find(|(key, _)| *key == name).unwrap().1.clone();
             let place = named(&header("source_topic"), &header("source_partition"));
             Some((place, header("source_offset").parse().unwrap()))
         }
-        OutputTopic::Delay => None,
+        OutputTopic::Delay => by_id(record, "/edata/followUp/of"),
         OutputTopic::Request => panic!("the worker asks itself for nothing"),
     }
 }

@@ -1,6 +1,7 @@
 //! What can happen to a worker.
 
 use proptest::prelude::*;
+use user_purge_sync::pipeline::engine::StageName;
 
 /// So few users that their events meet.
 pub const USERS: u8 = 5;
@@ -50,6 +51,10 @@ pub enum Step {
     },
     /// The process is gone; a new one starts from what is committed.
     Crash,
+    /// It is asked to go, and the next one starts; one stage's dependency may be away meanwhile.
+    Close {
+        away: Option<StageName>,
+    },
     /// An operator sets a partition back to its beginning, between two processes.
     Rewind {
         partition: i32,
@@ -87,6 +92,7 @@ pub fn steps() -> impl Strategy<Value = Step> {
         3 => Just(Step::Commit),
         4 => (0_u8..90).prop_map(|seconds| Step::Wait { seconds }),
         1 => Just(Step::Crash),
+        1 => prop::option::of(prop::sample::select(&StageName::ALL)).prop_map(|away| Step::Close { away }),
         1 => partition().prop_map(|partition| Step::Rewind { partition }),
         1 => partition().prop_map(|partition| Step::LoseEnd { partition }),
     ]

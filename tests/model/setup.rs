@@ -68,6 +68,7 @@ pub fn engine(now: Now) -> Engine {
         drain_timeout: Duration::from_secs(2),
         ends_access: true,
     };
-    let stages = StageSet { lookup: stage(4), sync: stage(3), purge: stage(4), clear: stage(100) };
+    let clear = StageOptions { linger: [Duration::from_secs(1), Duration::from_secs(30)], ..stage(100) };
+    let stages = StageSet { lookup: stage(4), sync: stage(3), purge: stage(4), clear };
     Engine::new(rules, BUDGET, stages, now.at)
 }

@@ -2,6 +2,7 @@
 
 mod answers;
 mod checks;
+mod closing;
 mod setup;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -96,6 +97,7 @@ impl Play {
             Step::Commit => self.commit(),
             Step::Wait { seconds } => self.wait(Duration::from_secs(seconds.into())),
             Step::Crash => self.crash(),
+            Step::Close { away } => self.close(away),
             Step::Rewind { partition } => {
                 let partition = fresh(partition);
                 // Whether the tool keeps the metadata or not: a map belongs to its own offset.

@@ -12,6 +12,7 @@ pub mod consumer;
 mod group_offsets;
 mod handover;
 pub mod lag;
+mod lane;
 mod mailbox;
 pub mod offsets;
 mod outbox;

@@ -4,19 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use rdkafka::Message;
 use rdkafka::TopicPartitionList;
-use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
-use rdkafka::message::BorrowedMessage;
 use tokio::sync::oneshot;
 
 use super::consumer::{Decode, IntakeError};
 use super::group_offsets;
 use super::handover::{Handover, Progress};
+use super::lane::{Lane, delivery};
 use super::offsets::Committer;
 use super::outbox::Outbox;
 use super::rebalance::{Change, IntakeContext, give_up, take_on};
@@ -24,19 +23,9 @@ use crate::domain::ids::{Epoch, Partition};
 use crate::ports::log::{Arrival, Assignment, Delivery, Gate};
 use crate::ports::pulse::Pulse;
 
-/// Records of one partition handed over at once (`facts/kafka.md` 8.9: from 256 on the hand-over costs next to nothing).
-const BATCH: usize = 256;
 /// A queue of one partition wakes nobody, so the thread looks again after so long: what an event waits at most.
 const LONGEST_WAIT: Duration = Duration::from_millis(20);
 const SHORTEST_WAIT: Duration = Duration::from_millis(1);
-
-/// One partition that is ours. Not reading its queue holds it back; pausing would throw away what is prefetched (8.8).
-struct Lane {
-    partition: Partition,
-    epoch: Epoch,
-    gate: Arc<Gate>,
-    queue: PartitionQueue<IntakeContext>,
-}
 
 /// What the thread is given.
 pub(super) struct Parts {
@@ -256,40 +245,6 @@ impl Poller {
     fn release(&self, list: &TopicPartitionList) {
         self.context().ownership.end(self.context().partitions(list));
         told(give_up(&self.parts.consumer, list));
-    }
-}
-
-impl Lane {
-    /// What is there, up to a batch and the gate's room; and the error that came after it.
-    fn read(&self, decode: Decode) -> (Vec<Delivery>, Option<KafkaError>) {
-        let room = self.gate.room().min(BATCH);
-        let (mut records, mut failure) = (Vec::new(), None);
-        while records.len() < room {
-            match self.queue.poll(Duration::ZERO).transpose() {
-                Ok(Some(message)) => records.push(delivery(&message, self.partition, decode)),
-                Ok(None) => break,
-                Err(error) => {
-                    failure = Some(error);
-                    break;
-                }
-            }
-        }
-        // What was read is taken, even when the gate has been closed meanwhile: the pipeline gives it back.
-        self.gate.take(records.len());
-        (records, failure)
-    }
-}
-
-/// Decoded here, so that no payload travels further.
-#[expect(clippy::disallowed_methods, reason = "the edge where the calendar comes in")]
-fn delivery(message: &BorrowedMessage<'_>, partition: Partition, decode: Decode) -> Delivery {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Delivery {
-        offset: message.offset(),
-        timestamp: message.timestamp().to_millis(),
-        received: i64::try_from(now.as_millis()).unwrap_or(i64::MAX),
-        key: Delivery::key_of(message.key()),
-        decoded: decode(partition.topic, message.payload()),
     }
 }
 

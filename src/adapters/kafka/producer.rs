@@ -16,7 +16,7 @@ use super::client::{PropertyRefused, Quiet, producer_config};
 use super::locked;
 use super::topics::Topics;
 use crate::domain::record::OutputRecord;
-use crate::ports::{Blame, Disposition, Failure, Publisher};
+use crate::ports::{Blame, Disposition, Failure, Publisher, Unpublished};
 use crate::settings::KafkaSettings;
 
 /// How soon a full queue is looked at again: it holds 100,000 records and empties at twice that a second (8.10).
@@ -86,29 +86,28 @@ impl KafkaPublisher {
         }
     }
 
-    async fn publish_all(&self, records: &[OutputRecord]) -> Result<(), Failure> {
-        let producer = self.producer()?;
-        let mut failures = Vec::new();
-        let mut deliveries = Vec::with_capacity(records.len());
+    async fn publish_all(&self, records: &[OutputRecord]) -> Result<(), Unpublished> {
+        let all = |failure| Unpublished { places: (0..records.len()).collect(), failure };
+        let producer = self.producer().map_err(all)?;
+        let mut queued = Vec::with_capacity(records.len());
         for record in records {
-            match self.enqueue(&producer, record).await {
-                Ok(delivery) => deliveries.push(delivery),
-                Err(failure) => failures.push(failure),
-            }
+            queued.push(self.enqueue(&producer, record).await);
         }
-        failures.extend(join_all(deliveries).await.into_iter().filter_map(|delivery| match delivery {
-            Ok(Ok(_)) => None,
-            Ok(Err((error, _))) => Some(failure(error)),
-            Err(_) => Some(failure(KafkaError::Canceled)),
+        let deliveries = join_all(queued.into_iter().map(async |queued| match queued?.await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err((error, _))) => Err(failure(error)),
+            Err(_) => Err(failure(KafkaError::Canceled)),
         }));
-        failures.into_iter().max_by_key(|failure| weight(failure.disposition)).map_or(Ok(()), Err)
+        let failed = deliveries.await.into_iter().enumerate().filter_map(|(place, end)| Some((place, end.err()?)));
+        let (places, failures): (Vec<_>, Vec<_>) = failed.unzip();
+        let heaviest = failures.into_iter().max_by_key(|failure| weight(failure.disposition));
+        heaviest.map_or(Ok(()), |failure| Err(Unpublished { places, failure }))
     }
 }
 
 impl Publisher for KafkaPublisher {
-    /// Of several failures the heaviest is told: `Reject` only when all other records are acknowledged. After a failure
-    /// some records may have been written; a repeat is recognised by its id.
-    fn publish<'a>(&'a self, records: &'a [OutputRecord]) -> BoxFuture<'a, Result<(), Failure>> {
+    /// A record that is told as failed may have been written all the same; a repeat is recognised by its id.
+    fn publish<'a>(&'a self, records: &'a [OutputRecord]) -> BoxFuture<'a, Result<(), Unpublished>> {
         self.publish_all(records).boxed()
     }
 }

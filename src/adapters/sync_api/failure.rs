@@ -37,7 +37,7 @@ impl From<reqwest::Error> for Trouble {
     }
 }
 
-/// What each trouble asks for.
+/// What each trouble asks for. Where no connection was made, and at 413, the service has certainly done nothing.
 ///
 /// | the call ended with | disposition | reason |
 /// | --- | --- | --- |
@@ -76,7 +76,7 @@ pub(super) fn failure(trouble: Trouble, object_type: &ObjectType) -> Failure {
                 404 | 405 | 300..=399 => {
                     Failure::new(Hold, reason).because("sync.endpoint is not the address of a Sync API")
                 }
-                413 => Failure::new(Retry(Call), reason),
+                413 => Failure::new(Retry(Call), reason).unheard(),
                 429 => Failure::new(Retry(Throttle(rest)), reason),
                 500 if !html => Failure::new(Retry(Call), reason),
                 502..=504 => Failure::new(Retry(Server), reason),
@@ -100,7 +100,9 @@ fn transport_failure(error: reqwest::Error) -> Failure {
     } else {
         (Retry(Server), "connection")
     };
-    Failure::new(disposition, reason).because(error.without_url())
+    let unheard = error.is_connect() || error.is_builder();
+    let failure = Failure::new(disposition, reason).because(error.without_url());
+    if unheard { failure.unheard() } else { failure }
 }
 
 #[cfg(test)]

@@ -228,6 +228,7 @@ async fn a_status_counts_although_its_body_never_comes() {
 async fn a_lost_connection_is_an_outage() {
     for sent in ["", "HTTP/1.1 200", "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"resp"] {
         let result = sync_against(Reply::Reset(sent.into())).await;
+        assert!(result.as_ref().is_err_and(|failure| failure.may_have_acted), "{sent:?}");
         assert_eq!(whole(result), (Retry(Server), "connection".into()), "{sent:?}");
     }
     let cut = Reply::Bytes(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"resp".into());
@@ -244,7 +245,9 @@ async fn a_host_that_is_not_there_is_an_outage() {
         // A resolver may take longer than this to say no: that is an outage too.
         let timeout = Duration::from_secs(1);
         let settings = SyncSettings { timeout, ca_file: Some(ca.path().into()), ..settings(&endpoint) };
-        assert_eq!(whole(sync_with(&settings).await), (Retry(Server), "connection".into()), "{endpoint}");
+        let result = sync_with(&settings).await;
+        assert!(result.as_ref().is_err_and(|failure| !failure.may_have_acted), "{endpoint}");
+        assert_eq!(whole(result), (Retry(Server), "connection".into()), "{endpoint}");
     }
     // Not TLS at all.
     let plain = Stub::start(Reply::Bytes(respond(200, "{}"))).await.url.replace("http://", "https://");

@@ -252,3 +252,14 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn to_wait_is_told_once() {
+    let waiting = Ending::deferred(Reason::Waiting);
+    let after = |why| FollowUp { why, look: 0, of: String::new() };
+    assert!(!waits_again(waiting, None) && !waits_again(waiting, Some(&after(Why::Look))));
+    for why in [Why::Sync, Why::Purge] {
+        assert!(waits_again(waiting, Some(&after(why))));
+        assert!(!waits_again(Ending::success(Reason::Synced), Some(&after(why))));
+    }
+}

@@ -9,7 +9,8 @@ use user_purge_sync::domain::ids::InputTopic;
 use user_purge_sync::domain::offset_map::OffsetMap;
 use user_purge_sync::ports::log::{CommitPoint, OffsetSink};
 
-use crate::kafka::harness::{Member, Place, decode, eventually, partition};
+use crate::kafka::harness::{Place, decode, eventually, partition};
+use crate::kafka::member::Member;
 
 fn points(member: &Member, offset: i64) -> Vec<CommitPoint> {
     (0..4).map(|number| member.point(number, offset)).collect()

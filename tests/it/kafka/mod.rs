@@ -2,5 +2,6 @@
 
 mod groups;
 pub mod harness;
+pub mod member;
 mod reading;
 mod writing;

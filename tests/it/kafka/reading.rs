@@ -79,7 +79,7 @@ async fn a_pipeline_that_takes_nothing_stops_reading_but_not_polling() {
         started.elapsed() > Duration::from_secs(7)
     })
     .await;
-    let all = |member: &crate::kafka::harness::Member| {
+    let all = |member: &crate::kafka::member::Member| {
         (0..4).all(|number| member.read.get(&partition(number)) == Some(&25_000))
     };
     member.until("all is read in the end", all).await;

@@ -1,7 +1,7 @@
 //! What is written, and the topics it is written to.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::Message;
 use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
@@ -11,7 +11,7 @@ use rdkafka::message::{Headers, OwnedMessage};
 use user_purge_sync::adapters::kafka::topic_admin::{CreateOptions, TopicError};
 use user_purge_sync::adapters::kafka::{KafkaPublisher, Topic};
 use user_purge_sync::domain::record::{OutputRecord, OutputTopic};
-use user_purge_sync::ports::{Blame, Disposition, Publisher};
+use user_purge_sync::ports::{Blame, Disposition, Publisher, Unpublished};
 
 use crate::kafka::harness::{LIMIT, Place};
 
@@ -76,8 +76,9 @@ async fn a_record_that_is_too_large_is_rejected_and_the_others_are_written() {
         record(OutputTopic::Status, Some("b"), &large),
         record(OutputTopic::Status, Some("a"), "after"),
     ];
-    let failure = publisher.publish(&records).await.unwrap_err();
+    let Unpublished { failure, places } = publisher.publish(&records).await.unwrap_err();
     assert_eq!((failure.disposition, failure.reason.0.as_ref()), (Disposition::Reject, "kafka_too_large"));
+    assert_eq!(places, [1]);
     let payloads = read(&place, OutputTopic::Status, 2).await;
     let payloads: Vec<_> = payloads.iter().map(|record| record.payload().unwrap()).collect();
     assert_eq!(payloads, vec![&b"before"[..], &b"after"[..]]);
@@ -89,8 +90,10 @@ async fn while_no_broker_answers_a_record_may_be_tried_again() {
     place.settings.brokers = "127.0.0.1:1".to_owned();
     place.settings.properties.insert("delivery.timeout.ms".to_owned(), "1000".to_owned());
     let publisher = KafkaPublisher::try_new(&place.settings, Arc::clone(&place.topics)).unwrap();
-    let failure = publisher.publish(&[record(OutputTopic::Status, None, "x")]).await.unwrap_err();
+    let Unpublished { failure, places } =
+        publisher.publish(&[record(OutputTopic::Status, None, "x")]).await.unwrap_err();
     assert_eq!((failure.disposition, failure.reason.0.as_ref()), (Disposition::Retry(Blame::Server), "kafka_timeout"));
+    assert_eq!(places, [0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -103,8 +106,10 @@ async fn missing_topics_are_named_with_the_command_that_makes_them() {
         assert!(told.contains(part), "{told}");
     }
     let publisher = KafkaPublisher::try_new(&place.settings, Arc::clone(&place.topics)).unwrap();
-    let failure = publisher.publish(&[record(OutputTopic::Status, None, "x")]).await.unwrap_err();
+    let Unpublished { failure, places } =
+        publisher.publish(&[record(OutputTopic::Status, None, "x")]).await.unwrap_err();
     assert_eq!((failure.disposition, failure.reason.0.as_ref()), (Disposition::Hold, "kafka_unknown_topic"));
+    assert_eq!(places, [0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -126,7 +131,11 @@ async fn topics_are_made_once_as_they_should_be_and_sunbirds_only_when_asked_for
         .set("cleanup.policy", "compact")
         .set("message.timestamp.type", "CreateTime");
     operator.alter_configs(&[careless], &AdminOptions::new()).await.unwrap()[0].as_ref().unwrap();
-    let warnings = admin.warnings().await.unwrap();
-    let properties: Vec<_> = warnings.iter().map(|warning| warning.property).collect();
+    // The change is accepted by the controller, and the broker hears of it a moment later.
+    let mut properties = Vec::new();
+    let deadline = Instant::now() + LIMIT;
+    while properties.is_empty() && Instant::now() < deadline {
+        properties = admin.warnings().await.unwrap().iter().map(|warning| warning.property).collect();
+    }
     assert_eq!(properties, vec!["retention.ms", "cleanup.policy", "message.timestamp.type"]);
 }

@@ -113,7 +113,7 @@ async fn is_held(scene: &Scene, recording: &Recording, reason: &str) {
     told.await.unwrap_or_else(|error| panic!("{}: {error:?}\n{}", recording.name, worker.log()));
     let log = worker.log();
     let line = log.lines().find(|line| line.contains("a person must mend something")).unwrap_or_default();
-    assert!(line.contains(&format!("\"{reason}\"")), "{}: {log}", recording.name);
+    assert!(line.contains(&format!("\"reason\":\"{reason}")), "{}: {log}", recording.name);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -25,7 +25,7 @@ async fn ten_times_as_many_events_waiting_take_no_more_memory() {
 async fn resident_with(events: usize) -> u64 {
     let scene = Scene::with(4, &[]).await;
     let place = &Uuid::new_v4().to_string()[..24];
-    let shape = String::from_utf8(deletion("{user}").payload).unwrap();
+    let shape = String::from_utf8(deletion("{user}").payload.unwrap()).unwrap();
     let record = |number: usize| Record::raw(shape.replace("{user}", &format!("{place}{number:012}")));
     for first in (0..events).step_by(20_000) {
         let records: Vec<Record> = (first..first + 20_000).map(record).collect();

@@ -110,10 +110,10 @@ async fn serve(mut socket: TcpStream, on: Arc<Mutex<Option<On>>>) {
 async fn read_request(socket: &mut TcpStream) -> Option<Value> {
     let mut bytes = Vec::new();
     loop {
-        if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
-            if let Ok(body) = serde_json::from_slice(&bytes[end + 4..]) {
-                return Some(body);
-            }
+        if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n")
+            && let Ok(body) = serde_json::from_slice(&bytes[end + 4..])
+        {
+            return Some(body);
         }
         if socket.read_buf(&mut bytes).await.ok()? == 0 {
             return None;

@@ -60,6 +60,21 @@ const BROKEN: [(&str, &str); 8] = [
     ("events/managed-users-not-strings", "edata.managed_users: has an entry that is not a string"),
 ];
 
+/// What no file can hold, or need not.
+fn other_broken() -> [(Record, &'static str); 6] {
+    [
+        (Record::tombstone(), "record: is a tombstone"),
+        (Record::raw(""), "record: is empty"),
+        (Record::raw(b"{\"edata\": \"\xff\"}"), "record: is not UTF-8"),
+        (Record::raw("null"), "record: is not a JSON object"),
+        (
+            Record::raw(["{\"edata\":{\"userId\":", &"[".repeat(10_000)].concat()),
+            "record: is not JSON, or nested too deeply",
+        ),
+        (Record::raw("{\"edata\": [1]}"), "edata: is not an object"),
+    ]
+}
+
 /// Gives the users of one file ids that no other file and no other test has.
 struct Renewal {
     user: String,
@@ -117,11 +132,12 @@ async fn every_variant_of_a_deletion_ends_as_the_design_says() {
 
     let scene = Scene::set().await;
     let mut records = vec![Record::raw(Renewal::new().renew(&fixture(foreign)))];
-    let mut broken = BTreeMap::new();
-    for (name, error) in BROKEN {
-        let payload = Renewal::new().renew(&fixture(name));
-        broken.insert(format!("{:x}", Sha256::digest(&payload)), error.to_owned());
-        records.push(Record::raw(payload));
+    let mut broken = BTreeSet::new();
+    let files = BROKEN.map(|(name, error)| (Record::raw(Renewal::new().renew(&fixture(name))), error));
+    for (record, error) in files.into_iter().chain(other_broken()) {
+        let hash = Sha256::digest(record.payload.as_deref().unwrap_or_default());
+        broken.insert((format!("{hash:x}"), error.to_owned()));
+        records.push(record);
     }
     // Each user with the request that named them.
     let mut users: BTreeMap<String, Option<&str>> = BTreeMap::new();
@@ -154,7 +170,7 @@ async fn every_variant_of_a_deletion_ends_as_the_design_says() {
     scene.all_committed().await;
     let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
     let told = scene.failed_records(BROKEN.len()).await;
-    let told: BTreeMap<_, _> =
+    let told: BTreeSet<_> =
         told.iter().map(|record| (text(&record.value["sha256"]), text(&record.value["failInfo"]["error"]))).collect();
     assert_eq!(told, broken);
     let skipped = worker.metric("user_purge_sync_events_skipped_total", &["topic=\"delete\""]).await.unwrap();

@@ -7,7 +7,8 @@ use uuid::Uuid;
 #[derive(Clone, Debug)]
 pub struct Record {
     pub key: Option<String>,
-    pub payload: Vec<u8>,
+    /// `None`: a tombstone.
+    pub payload: Option<Vec<u8>>,
     /// `None`: by key, or anywhere.
     pub partition: Option<i32>,
 }
@@ -22,11 +23,23 @@ impl Record {
     /// Anything, as it is.
     #[must_use]
     pub fn raw(payload: impl Into<Vec<u8>>) -> Self {
-        Self { key: None, payload: payload.into(), partition: None }
+        Self { key: None, payload: Some(payload.into()), partition: None }
+    }
+
+    /// Without a payload, as a compaction's deletion is.
+    #[must_use]
+    pub fn tombstone() -> Self {
+        Self { key: None, payload: None, partition: None }
+    }
+
+    /// Bytes of the payload.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.payload.as_ref().map_or(0, Vec::len)
     }
 
     fn json(key: Option<String>, value: &Value) -> Self {
-        Self { key, payload: value.to_string().into_bytes(), partition: None }
+        Self { key, payload: Some(value.to_string().into_bytes()), partition: None }
     }
 }
 

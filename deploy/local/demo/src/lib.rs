@@ -8,6 +8,7 @@ pub mod keycloak_rows;
 pub mod offsets;
 mod process;
 pub mod records;
+pub mod results;
 pub mod stack;
 pub mod stand_in;
 pub mod topics;

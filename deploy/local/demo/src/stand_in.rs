@@ -1,5 +1,6 @@
 //! The stand-in for the Sync API as a program of its own.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 
@@ -80,6 +81,16 @@ impl StandIn {
     /// When it does not answer.
     pub async fn documents(&self) -> anyhow::Result<Value> {
         self.get("/documents?ids=true").await
+    }
+
+    /// Ids of the documents whose row had this status.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn documents_with_status(&self, status: i32) -> anyhow::Result<BTreeSet<String>> {
+        let found = self.get(&format!("/documents?ids={status}")).await?;
+        let ids = found["ids"].as_array().context("ids are a list")?;
+        Ok(ids.iter().filter_map(|id| id.as_str().map(str::to_owned)).collect())
     }
 
     /// The document of one user, if there is one.

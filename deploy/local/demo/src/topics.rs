@@ -124,7 +124,10 @@ impl Topics {
     pub async fn publish(&self, topic: &str, records: &[Record]) -> anyhow::Result<()> {
         let name = self.name(topic);
         let sends = records.iter().map(|record| async {
-            let mut message = FutureRecord::<str, [u8]>::to(&name).payload(&record.payload);
+            let mut message = FutureRecord::<str, [u8]>::to(&name);
+            if let Some(payload) = &record.payload {
+                message = message.payload(payload);
+            }
             if let Some(key) = &record.key {
                 message = message.key(key);
             }

@@ -115,6 +115,16 @@ impl Worker {
         self.process.id()
     }
 
+    /// The most memory it has ever had.
+    ///
+    /// # Errors
+    /// When it is not there any more.
+    pub fn peak_memory_kib(&self) -> anyhow::Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()))?;
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("VmHWM")?;
+        Ok(peak.trim().trim_end_matches(" kB").trim().parse()?)
+    }
+
     #[must_use]
     pub fn log_path(&self) -> &Path {
         &self.log

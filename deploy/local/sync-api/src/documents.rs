@@ -72,15 +72,18 @@ impl Documents {
         self.lock().by_id.get(id).cloned()
     }
 
-    pub fn summary(&self, with_ids: bool) -> Summary {
+    /// `ids`: "true" for all of them, a status for those of its documents.
+    pub fn summary(&self, ids: Option<&str>) -> Summary {
         let held = self.lock();
+        let status_of =
+            |document: &Document| document.status.map_or_else(|| "null".to_owned(), |status| status.to_string());
         let mut by_status = BTreeMap::new();
         for document in held.by_id.values() {
-            let status = document.status.map_or_else(|| "null".to_owned(), |status| status.to_string());
-            *by_status.entry(status).or_default() += 1;
+            *by_status.entry(status_of(document)).or_default() += 1;
         }
-        let ids = with_ids.then(|| {
-            let mut documents: Vec<&Document> = held.by_id.values().collect();
+        let ids = ids.map(|wanted| {
+            let is_wanted = |document: &&Document| wanted == "true" || status_of(document) == wanted;
+            let mut documents: Vec<&Document> = held.by_id.values().filter(is_wanted).collect();
             documents.sort_by_key(|document| document.order);
             documents.into_iter().map(|document| document.id.clone()).collect()
         });

@@ -24,7 +24,7 @@ Modes of the service, until told otherwise:
   normal, cassandraDown, cassandraFrozen, indexDown, indexFrozen
 
 Looked at over HTTP:
-  GET /documents          counts; ?ids=true adds the ids in the order of their last write
+  GET /documents          counts; ?ids=true adds the ids in the order of their last write, ?ids=2 those of a status
   GET /documents/{id}     one document
   GET /calls              totals, overlaps of users, the last calls (?last=N)
   DELETE /documents       forgets the documents

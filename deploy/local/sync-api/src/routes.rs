@@ -32,10 +32,10 @@ pub(crate) async fn answer(app: &Arc<StandIn>, request: &Request<Bytes>) -> Resu
 fn control(app: &StandIn, request: &Request<Bytes>) -> Option<Answer> {
     let path = request.uri().path();
     let answer = match (request.method().as_str(), path) {
-        ("GET", "/documents") => ok(&app.documents.summary(query(request, "ids") == Some("true"))),
+        ("GET", "/documents") => ok(&app.documents.summary(query(request, "ids"))),
         ("DELETE", "/documents") => {
             app.documents.clear();
-            ok(&app.documents.summary(false))
+            ok(&app.documents.summary(None))
         }
         ("GET", "/calls") => {
             let last = query(request, "last").map_or(Ok(LAST_CALLS), str::parse);

@@ -1,0 +1,211 @@
+//! A case: a storm of faults over a ledger of events, then a quiet phase in which everything must converge.
+//!
+//! Every case has these oracles. Nothing is lost: each user has a last final status, the right one, and of the deleted no
+//! row is left. Nobody alive is harmed: their rows are what they were. Order: the document of every deleted user is the
+//! blanked one, and one worker never has two calls for one user at once. Offsets: committed to the end of every topic.
+//! At rest the budget is whole. Repeats: no more than the case allows.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use local_stack::topics::{DELETE, REQUEST};
+use local_stack::{Faults, Status, Worker, eventually};
+use serde_json::json;
+
+use super::case::{Case, Dice, sized};
+use super::people::People;
+use crate::scene::{PATIENCE, Scene};
+
+/// In which everything must have converged.
+const QUIET: Duration = Duration::from_mins(3);
+
+/// What a case needs of its world.
+pub struct Setting {
+    pub partitions: i32,
+    pub users: usize,
+    /// Options of the stand-in.
+    pub sync_api: &'static [&'static str],
+    /// Of every worker.
+    pub worker: Vec<(&'static str, String)>,
+}
+
+impl Setting {
+    /// On four partitions, with a stand-in that takes a moment for each user, so that faults meet work.
+    pub fn of(users: usize) -> Self {
+        let worker = vec![("DELAY__LOOKS", "2".to_owned()), ("RETRY__MAX_PAUSE", "2s".to_owned())];
+        Self { partitions: 4, users, sync_api: &["--per-id", "2ms"], worker }
+    }
+
+    #[must_use]
+    pub fn with(mut self, key: &'static str, value: &str) -> Self {
+        self.worker.push((key, value.to_owned()));
+        self
+    }
+}
+
+pub struct Storm {
+    pub case: Case,
+    pub faults: Faults,
+    pub scene: Scene,
+    pub people: People,
+    pub dice: Dice,
+    pub workers: Vec<Worker>,
+    /// More than one worker may call for a user at once: what is under way at a former owner cannot be stopped.
+    pub owners_overlap: bool,
+    /// Repeats that one fault may cause: what was settled since the last commit.
+    pub repeats_a_fault: usize,
+    setting: Setting,
+    untouched: BTreeMap<&'static str, i64>,
+    struck: usize,
+    peak_kib: u64,
+    since: Instant,
+}
+
+impl Storm {
+    pub async fn brew(case: Case, setting: Setting) -> Self {
+        let faults = Faults::up().unwrap();
+        let scene = Scene::on(faults.stack.clone(), setting.partitions, setting.sync_api).await;
+        let people = People::put(&scene, setting.users).await;
+        Self {
+            untouched: scene.rows.of(&people.living()).await.unwrap(),
+            case,
+            faults,
+            scene,
+            people,
+            dice: Dice::new(),
+            workers: Vec::new(),
+            owners_overlap: false,
+            repeats_a_fault: 0,
+            setting,
+            struck: 0,
+            peak_kib: 0,
+            since: Instant::now(),
+        }
+    }
+
+    /// Publishes everybody's events.
+    pub async fn publish(&mut self) {
+        let (deletions, requests) = self.people.events(&mut self.dice);
+        self.scene.topics.publish(DELETE, &deletions).await.unwrap();
+        self.scene.topics.publish(REQUEST, &requests).await.unwrap();
+    }
+
+    /// One more worker that is ready; its place among the workers.
+    pub async fn join(&mut self) -> usize {
+        let mut worker = self.start();
+        worker.wait_ready(PATIENCE * 2).await.unwrap();
+        self.workers.push(worker);
+        self.workers.len() - 1
+    }
+
+    /// One more that may never become ready.
+    pub fn start(&self) -> Worker {
+        let settings: Vec<_> = self.setting.worker.iter().map(|(key, value)| (*key, value.as_str())).collect();
+        self.scene.starting(&settings)
+    }
+
+    /// Counts a fault.
+    pub fn strike(&mut self) {
+        self.struck += 1;
+    }
+
+    /// `kill -9`.
+    pub fn kill(&mut self, place: usize) {
+        let mut worker = self.workers.remove(place);
+        self.note_memory(&worker);
+        worker.kill9().unwrap();
+        self.strike();
+    }
+
+    pub fn note_memory(&mut self, worker: &Worker) {
+        self.peak_kib = self.peak_kib.max(worker.peak_memory_kib().unwrap_or_default());
+    }
+
+    /// Waits until so many statuses are told, or all users are final.
+    pub async fn until_told(&self, count: usize) {
+        let wanted = count.min(self.setting.users);
+        let told = self.scene.statuses.until("so many are told", QUIET, |all| all.len() >= wanted).await;
+        told.unwrap_or_else(|error| panic!("{error:?}"));
+    }
+
+    /// A time of the case's own, in which the storm goes on.
+    pub async fn blow(&self, time: Duration) {
+        let since = Instant::now();
+        let over = eventually("the storm is over", time + PATIENCE, async || (since.elapsed() >= time).then_some(()));
+        over.await.unwrap_or_else(|error| panic!("{error:?}"));
+    }
+
+    /// The storm is over: everything must converge, and every oracle must hold.
+    pub async fn calm(mut self) {
+        let over = Instant::now();
+        if self.workers.is_empty() {
+            self.join().await;
+        }
+        let endings = self.scene.final_endings_within(&self.people.all(), QUIET).await;
+        let recovery = over.elapsed();
+        self.assert_right(&endings);
+        self.scene.all_committed().await;
+        self.scene.assert_gone(&self.people.deleted).await;
+        let untouched = self.scene.rows.of(&self.people.living()).await.unwrap();
+        assert_eq!(untouched, self.untouched, "nobody alive is harmed");
+        self.assert_order().await;
+        self.assert_budget_is_whole().await;
+        let repeats = repeats(&self.scene.statuses.all());
+        let bound = self.struck * self.repeats_a_fault;
+        assert!(repeats <= bound, "{repeats} statuses were told again, the bound is {bound}");
+        for worker in std::mem::take(&mut self.workers) {
+            self.note_memory(&worker);
+        }
+        self.write(recovery, repeats, bound);
+    }
+
+    fn assert_right(&self, endings: &BTreeMap<String, String>) {
+        let set = |ids: &[String]| -> BTreeSet<String> { ids.iter().cloned().collect() };
+        let (deleted, resynced) = (set(&self.people.deleted), set(&self.people.resynced));
+        let wrong: BTreeMap<_, _> = endings
+            .iter()
+            .filter(|(id, ending)| !People::is_right(ending, deleted.contains(*id), resynced.contains(*id)))
+            .collect();
+        assert!(wrong.is_empty(), "{} ended otherwise: {:?}", wrong.len(), wrong.iter().take(5).collect::<Vec<_>>());
+    }
+
+    /// A resync that read the old row and landed after the delete would show here.
+    async fn assert_order(&self) {
+        let blanked = self.scene.sync_api.documents_with_status(2).await.unwrap();
+        let wrong = self.people.deleted.iter().filter(|id| !blanked.contains(*id)).count();
+        assert_eq!(wrong, 0, "documents of deleted users are not the blanked ones");
+        let calls = self.scene.sync_api.calls().await.unwrap();
+        if !self.owners_overlap {
+            assert_eq!(calls["overlappingUsers"], json!({}), "two calls for one user at once");
+        }
+    }
+
+    async fn assert_budget_is_whole(&self) {
+        for worker in &self.workers {
+            let whole = async || {
+                let held = worker.metric("user_purge_sync_budget_units", &[]).await;
+                held.is_ok_and(|held| held < 0.5)
+            };
+            self.scene.until("budget_returns_to_zero", whole).await;
+        }
+    }
+
+    /// For `docs/faults.md`.
+    fn write(&self, recovery: Duration, repeats: usize, bound: usize) {
+        let Case { name, promise, fault, oracle, rows } = self.case;
+        let line = json!({
+            "case": name, "promise": promise, "fault": fault, "oracle": oracle, "rows": rows,
+            "form": sized("short", "whole"), "seed": self.dice.seed, "faults": self.struck, "users": self.setting.users,
+            "statuses": self.scene.statuses.count(), "lost": 0, "order": 0, "alive_purged": 0, "repeats": repeats,
+            "bound": bound, "recovery_ms": recovery.as_millis(), "took_ms": self.since.elapsed().as_millis(),
+            "peak_mib": self.peak_kib / 1024,
+        });
+        local_stack::results::append(&line).unwrap();
+    }
+}
+
+/// Statuses that a reader drops because it has seen their id.
+fn repeats(all: &[Status]) -> usize {
+    let ids: BTreeSet<&str> = all.iter().map(|status| status.mid.as_str()).collect();
+    all.len() - ids.len()
+}
