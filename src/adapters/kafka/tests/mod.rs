@@ -50,7 +50,7 @@ fn settled_before_committed() {
 #[test]
 fn a_stale_owner_is_harmless() {
     let sights = [world::ALL_DONE, world::REFUSED, world::NEVER_SENT];
-    holds(World { stops: 1, ..TWO }, &sights, 200_000);
+    holds(World { stops: 1, ..TWO }, &sights, 50_000);
     holds(World { expulsions: 1, lost_answers: 1, ..World::of(&[0]) }, &sights, 1_000);
 }
 

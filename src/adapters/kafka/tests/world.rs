@@ -10,7 +10,7 @@ use super::worker::{Answer, HandingOver, Worker};
 pub struct World {
     pub log: &'static [i64],
     pub moves: u8,
-    /// SIGSTOP, for as long as it likes.
+    /// SIGSTOP past the session, and continued.
     pub stops: u8,
     /// Thrown out by the group although it runs: the network, or a broker that stood still.
     pub expulsions: u8,
@@ -153,7 +153,7 @@ impl World {
             (worker.running && worker.generation.is_none() && !group.members[at], Step::Join),
             (moves, Step::Move),
             (has_work && state.stops < self.stops, Step::Stop),
-            (!worker.running, Step::Wake),
+            (!worker.running && !group.members[at], Step::Wake),
             (has_work && state.crashes < self.crashes, Step::Crash),
         ];
         push(at, steps, actions);
