@@ -47,7 +47,8 @@ impl Play {
             Effect::Draw => Completion::Drawn(Ok((0..USERS).map(user_id).collect())),
             Effect::ReadRange(event, _, _) => Completion::Range(event, Ok(Vec::new())),
             Effect::Publish(id, records) => {
-                let is_lost = |place: &usize| fault != Fault::None && (fault != Fault::Whole || place % 2 == 0);
+                let is_lost =
+                    |place: &usize| fault != Fault::None && (fault != Fault::Whole || place.is_multiple_of(2));
                 let places: Vec<usize> = (0..records.len()).filter(is_lost).collect();
                 let acknowledged = records.iter().enumerate().filter(|(place, _)| !places.contains(place));
                 self.store(acknowledged.map(|(_, record)| record));

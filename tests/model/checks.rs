@@ -40,7 +40,9 @@ impl Play {
         if !self.published.insert(id) {
             return;
         }
-        records.iter().for_each(|record| self.check_record(record));
+        for record in records {
+            self.check_record(record);
+        }
         for (partition, offset) in records.iter().filter_map(source) {
             let time = self.logs[&partition][usize::try_from(offset).unwrap()].0;
             let settled = self.settled_before.get(&partition).is_some_and(|map| map.settles(offset, Some(time)));

@@ -90,8 +90,8 @@ impl Group {
     /// A new generation of the members that answer; who does not is no member any more.
     pub fn rebalance(&mut self, answers: [bool; 2]) {
         self.generation += 1;
-        for member in 0..2 {
-            self.members[member] &= answers[member];
+        for (member, answers) in self.members.iter_mut().zip(answers) {
+            *member &= answers;
         }
         let is_member = |member: &usize| self.members[*member];
         self.heir = self.heir.filter(is_member);
