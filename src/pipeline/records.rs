@@ -41,7 +41,7 @@ impl Engine {
         let told = Told {
             user: &item.user,
             ending,
-            access: access(item, writer.dry_run),
+            access: access(item.purge, item.access_ended, writer.dry_run),
             stages: &item.reports,
             root_org_id: item.root_org_id.as_deref(),
             duration: now.at.duration_since(item.started),
@@ -94,11 +94,27 @@ impl Engine {
     }
 }
 
-fn access(item: &Item, dry_run: bool) -> Access {
-    match item.purge {
+fn access(purge: Branch<PurgeEnd>, access_ended: bool, dry_run: bool) -> Access {
+    match purge {
         Branch::Ended(PurgeEnd::Clean { .. }) if dry_run => Access::Unchanged,
-        Branch::Ended(PurgeEnd::Clean { .. }) if item.access_ended => Access::Ended,
+        Branch::Ended(PurgeEnd::Clean { .. }) if access_ended => Access::Ended,
         Branch::Ended(PurgeEnd::Clean { .. }) => Access::UntilRestart,
         Branch::Ended(_) | Branch::Due => Access::Unchanged,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn access_ends() {
+        let clean = Branch::Ended(PurgeEnd::Clean { rows_total: 0, residue: 0 });
+        assert_eq!(access(clean, true, false), Access::Ended);
+        assert_eq!(access(clean, false, false), Access::UntilRestart, "nobody has ended it");
+        assert_eq!(access(clean, true, true), Access::Unchanged, "a dry run ends nothing");
+        for kept in [PurgeEnd::Protected, PurgeEnd::CredentialsNotMoved, PurgeEnd::Failed, PurgeEnd::Waiting] {
+            assert_eq!(access(Branch::Ended(kept), true, false), Access::Unchanged, "{kept:?}");
+        }
     }
 }

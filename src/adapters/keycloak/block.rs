@@ -265,6 +265,7 @@ mod tests {
         assert!(results[0].is_err() && results[1].is_ok());
     }
 
+    /// `purge_is_all_or_nothing`: a row left in the foreign-key family fails the transaction.
     #[test]
     fn rows_left_are_told_in_free_tables_and_a_fault_in_the_others() {
         let orders = [order("user", PurgeKind::Full)];

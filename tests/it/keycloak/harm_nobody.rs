@@ -73,6 +73,7 @@ async fn a_shared_resource_stays_when_the_one_it_was_shared_with_goes() {
     assert_eq!(rows_holding(&database, &owner.mark).await, before);
 }
 
+/// `purge_is_all_or_nothing`.
 #[tokio::test]
 async fn a_user_whom_keycloak_is_writing_to_is_tried_again_and_nothing_is_half_done() {
     let (mut database, person) = (database().await, Person::new());

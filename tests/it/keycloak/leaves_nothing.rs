@@ -1,4 +1,4 @@
-//! A purge is complete, and tells what went.
+//! A purge is complete, and tells what went: `purge_is_all_or_nothing`.
 
 use user_purge_sync::adapters::keycloak::tables::TABLES;
 use user_purge_sync::domain::outcome::RowCounts;

@@ -50,6 +50,7 @@ fn the_latest_point_wins_and_no_offset_goes_back() {
     assert_eq!(mailbox.take(2, |_| Some(Epoch(2))), vec![point(0, 2, 3)], "a rewound partition has a new epoch");
 }
 
+/// `a_stale_owner_is_harmless`.
 #[test]
 fn a_point_of_a_former_epoch_is_never_sent() {
     let mut mailbox = Mailbox::default();
