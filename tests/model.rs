@@ -20,8 +20,9 @@ use world::Play;
 proptest! {
     #![proptest_config(ProptestConfig { cases: 192, max_shrink_iters: 2000, ..ProptestConfig::default() })]
 
-    /// `settled_before_committed`, `budget_returns_to_zero`, `one_at_a_time_per_user`, `never_purge_a_live_user`,
-    /// `a_stale_owner_is_harmless`, `an_outage_dead_letters_nothing`, `a_crash_redoes_little`: see `world.rs` for where each is checked.
+    /// `settled_before_committed`, `budget_returns_to_zero`, `one_at_a_time_per_user`, `never_purge_a_live_user`, `access_ends`,
+    /// `an_outage_dead_letters_nothing`, `a_stale_owner_is_harmless`, `no_personal_data_leaves`, `a_crash_redoes_little`: see
+    /// `model/checks.rs` and `model/world.rs` for where each is checked. That a purge is all or nothing is for PostgreSQL to show.
     #[test]
     fn the_promises_hold_in_every_order_of_things(script in prop::collection::vec(steps(), 1..120)) {
         let mut play = Play::new();
@@ -74,6 +75,27 @@ fn closing_begins_nothing() {
     assert_eq!((0..USERS).map(|user| play.purges_of(user)).sum::<usize>(), 0);
     play.heal();
     play.all_is_settled();
+}
+
+/// Every call with this user fails, whatever the stage; the probes say that the dependencies work.
+#[test]
+fn one_bad_user_hurts_nobody() {
+    const BAD: u8 = 3;
+    let mut play = Play::new();
+    for user in 0..USERS {
+        play.step(&Step::Delete { user });
+        play.step(&Step::Deliver { user, partition: 0 });
+    }
+    play.heal_but(|call| match call {
+        Effect::Sync(_, _, users) => users.iter().any(|user| user.as_str() == format!("u{BAD}")),
+        Effect::Purge(_, orders) => orders.iter().any(|order| order.user.as_str() == format!("u{BAD}")),
+        _ => false,
+    });
+    play.all_is_settled();
+    assert_eq!(play.failed, 1);
+    for user in 0..USERS {
+        assert_eq!(play.purges_of(user), usize::from(user != BAD), "{user}");
+    }
 }
 
 #[test]

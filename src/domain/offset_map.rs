@@ -1,7 +1,7 @@
 //! What is settled above a committed offset, as text for the commit's metadata: after a crash the next owner skips it.
 //!
 //! The text is base64 of: a version byte, a checksum of what follows, the frontier, the time of the newest record
-//! delivered, and one bit per offset above the frontier. Whatever does not read so, another version's text or another
+//! delivered, and one bit per offset from the frontier on. Whatever does not read so, another version's text or another
 //! tool's, says nothing, and the work is done again. So does a map whose frontier is not the committed offset: an operator who resets a group
 //! wants the work done again.
 //!
@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 /// What a broker keeps of metadata by default (`offset.metadata.max.bytes`, `facts/kafka.md` 8.1).
 pub const MAX_METADATA: usize = 4096;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const HEADER: usize = 1 + CHECKSUM + 8 + 8;
 const CHECKSUM: usize = 4;
 /// Of the bits: what is left of `MAX_METADATA` when base64 has made four of every three bytes.
@@ -26,18 +26,19 @@ const MAX_BYTES: usize = MAX_METADATA / 4 * 3 - HEADER;
 pub const SPAN: i64 = MAX_BYTES as i64 * 8;
 
 /// Read from the metadata of a commit.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct OffsetMap {
     frontier: i64,
     /// Milliseconds since 1970.
     newest: i64,
-    /// Bit `i` is the offset `frontier + 1 + i`: the frontier itself is never settled.
+    /// Bit `i` is the offset `frontier + i`. The frontier itself is settled only when it was so by an owner before and
+    /// is not delivered yet.
     bits: Vec<u8>,
 }
 
 impl OffsetMap {
-    /// `newest`: of the records delivered so far, milliseconds since 1970. `settled`: ascending, above the frontier;
-    /// what is beyond `SPAN` is left out. `None` when nothing is settled there.
+    /// `newest`: of the records delivered so far, milliseconds since 1970. `settled`: ascending, not below the
+    /// frontier; what is beyond `SPAN` is left out. `None` when nothing is settled there.
     pub fn of(frontier: i64, newest: i64, settled: impl IntoIterator<Item = i64>) -> Option<Self> {
         let mut bits = Vec::new();
         for offset in settled {
@@ -72,6 +73,21 @@ impl OffsetMap {
         (is_whole && map.frontier == committed).then_some(map)
     }
 
+    /// The time of the newest record that whoever wrote it had seen, milliseconds since 1970.
+    pub fn newest(&self) -> i64 {
+        self.newest
+    }
+
+    /// Ascending: what it settles above `offset`.
+    pub fn settled_above(&self, offset: i64) -> impl Iterator<Item = i64> {
+        let of_byte = move |(byte, bits): (i64, &u8)| {
+            let (first, bits) = (self.frontier.saturating_add(byte * 8), *bits);
+            (0..8).filter(move |bit| bits & (1 << bit) != 0).map(move |bit| first.saturating_add(bit))
+        };
+        let bits = (0..).zip(&self.bits).flat_map(of_byte);
+        bits.filter(move |settled| *settled > offset)
+    }
+
     /// Whether the record of this offset and time (milliseconds since 1970) is settled. One without a time never is: it
     /// cannot be told from one that took its place.
     pub fn settles(&self, offset: i64, timestamp: Option<i64>) -> bool {
@@ -89,7 +105,7 @@ fn checksum(content: &[u8]) -> [u8; CHECKSUM] {
 
 /// The byte and the bit of an offset, if a map of this frontier can have one.
 fn place(frontier: i64, offset: i64) -> Option<(usize, u8)> {
-    let above = offset.checked_sub(frontier)?.checked_sub(1)?;
+    let above = offset.checked_sub(frontier)?;
     let index = usize::try_from(above).ok().filter(|_| above < SPAN)?;
     Some((index / 8, 1 << (index % 8)))
 }
@@ -110,7 +126,7 @@ mod tests {
         #[test]
         fn what_was_settled_is_read_again_and_nothing_else(
             frontier in prop_oneof![0..1_000_000_i64, Just(0), Just(i64::MAX - SPAN - 2)],
-            above in proptest::collection::btree_set(1..=SPAN + 100, 0..300),
+            above in proptest::collection::btree_set(0..=SPAN + 100, 0..300),
             newest in 0..i64::MAX,
         ) {
             let settled: BTreeSet<i64> = above.iter().map(|above| frontier.saturating_add(*above)).collect();
@@ -119,9 +135,12 @@ mod tests {
             let map = OffsetMap::decode(&text, frontier);
             let settles = |offset| map.as_ref().is_some_and(|map| map.settles(offset, Some(newest)));
             for offset in [frontier - 1, frontier].into_iter().chain(above.iter().flat_map(|above| [frontier.saturating_add(*above), frontier.saturating_add(above + 1)])) {
-                let can_be_said = offset > frontier && offset - frontier <= SPAN;
+                let can_be_said = offset >= frontier && offset - frontier < SPAN;
                 prop_assert_eq!(settles(offset), can_be_said && settled.contains(&offset), "{}", offset);
             }
+            let all: Vec<i64> = map.iter().flat_map(|map| map.settled_above(frontier + 5)).collect();
+            let expected = settled.iter().copied().filter(|offset| *offset > frontier + 5 && offset - frontier < SPAN);
+            prop_assert_eq!(all, expected.collect::<Vec<_>>());
         }
 
         #[test]
@@ -136,11 +155,11 @@ mod tests {
 
     #[test]
     fn a_full_map_fits() {
-        let settled: BTreeSet<i64> = (8..=SPAN + 7).collect();
+        let settled: BTreeSet<i64> = (7..SPAN + 7).collect();
         let text = written(7, 0, &settled);
         assert_eq!(text.len(), MAX_METADATA);
         let map = OffsetMap::decode(&text, 7).unwrap();
-        assert!(map.settles(SPAN + 7, Some(0)) && !map.settles(SPAN + 8, Some(0)));
+        assert!(map.settles(SPAN + 6, Some(0)) && !map.settles(SPAN + 7, Some(0)));
     }
 
     #[test]

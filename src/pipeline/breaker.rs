@@ -103,7 +103,70 @@ impl Breaker {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    enum Step {
+        Succeeds,
+        Fails,
+        ProbeFails,
+        ProbePasses,
+        Holds,
+    }
+
+    fn steps() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            6 => Just(Step::Succeeds),
+            6 => Just(Step::Fails),
+            2 => Just(Step::ProbeFails),
+            1 => Just(Step::ProbePasses),
+            1 => Just(Step::Holds),
+        ]
+    }
+
+    proptest! {
+        /// `an_outage_dead_letters_nothing` rests on it: what is not closed is always probed, and only a probe closes it.
+        #[test]
+        fn only_a_passing_probe_closes_and_one_is_always_due(
+            script in proptest::collection::vec((steps(), 0..30_u8), 0..120)
+        ) {
+            let (mut breaker, mut now, mut calls) = (Breaker::default(), Instant::now(), Vec::new());
+            for (step, seconds) in script {
+                now += Duration::from_secs(seconds.into());
+                let (before, due) = (breaker.state().clone(), breaker.probe_at());
+                match step {
+                    Step::Succeeds => breaker.succeeded(),
+                    Step::Fails => breaker.failed(now),
+                    Step::ProbeFails => breaker.probe_failed(now),
+                    Step::ProbePasses => breaker.probe_passed(),
+                    Step::Holds => breaker.hold("http_401".to_owned(), now),
+                }
+                calls.extend(matches!(step, Step::Succeeds | Step::Fails).then_some(step));
+                let failed = |last: usize| calls.iter().rev().take(last).filter(|call| **call == Step::Fails).count();
+                let enough = failed(IN_A_ROW) == IN_A_ROW || (calls.len() >= WINDOW && failed(WINDOW) * 2 >= WINDOW);
+                let expected = match (step, before) {
+                    (Step::ProbePasses, _) => BreakerState::Closed,
+                    (Step::Holds, _) => BreakerState::Held("http_401".to_owned()),
+                    (Step::ProbeFails, BreakerState::Closed) => BreakerState::Open,
+                    (Step::Fails, BreakerState::Closed) if enough => BreakerState::Open,
+                    (_, before) => before,
+                };
+                prop_assert_eq!(breaker.state(), &expected);
+                let wait = breaker.probe_at().map(|due| due.saturating_duration_since(now));
+                match (&expected, step) {
+                    (BreakerState::Closed, _) => prop_assert_eq!(wait, None),
+                    (_, Step::Succeeds | Step::Fails) if due.is_some() => prop_assert_eq!(breaker.probe_at(), due),
+                    (BreakerState::Open, _) => prop_assert!((Some(FIRST_PAUSE)..=Some(LONGEST_PAUSE)).contains(&wait)),
+                    (BreakerState::Held(_), _) => prop_assert_eq!(wait, Some(HELD_PAUSE)),
+                }
+                if step == Step::ProbePasses {
+                    calls.clear();
+                }
+            }
+        }
+    }
 
     #[test]
     fn opens_after_failures_in_a_row_and_closes_with_a_passing_probe() {

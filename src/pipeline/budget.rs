@@ -62,7 +62,40 @@ impl Budget {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn budget_returns_to_zero(
+            total in 1..60_usize,
+            steps in proptest::collection::vec((any::<bool>(), 0..20_usize, any::<bool>()), 0..80),
+        ) {
+            let mut budget = Budget::new(total);
+            let mut held = [Vec::new(), Vec::new()];
+            for (is_fresh, units, gives) in steps {
+                let class = if is_fresh { Class::Fresh } else { Class::Other };
+                let mine = &mut held[class as usize];
+                if gives {
+                    mine.pop().into_iter().for_each(|units| budget.give(class, units));
+                } else {
+                    let free = budget.free(class);
+                    let is_taken = budget.take(class, units);
+                    prop_assert_eq!(is_taken, units <= free, "whole or not at all");
+                    mine.extend(is_taken.then_some(units));
+                }
+                let sums = [Class::Fresh, Class::Other].map(|class| held[class as usize].iter().sum::<usize>());
+                prop_assert_eq!(Class::ALL.map(|class| budget.held(class)), sums);
+                prop_assert!(sums[0] + sums[1] <= total && sums[1] <= total * 3 / 4);
+                prop_assert_eq!(budget.free(Class::Fresh), total - sums[0] - sums[1], "nothing is kept from fresh");
+            }
+            for class in Class::ALL {
+                held[class as usize].drain(..).for_each(|units| budget.give(class, units));
+            }
+            prop_assert_eq!((budget.free(Class::Fresh), budget.free(Class::Other)), (total, total * 3 / 4));
+        }
+    }
 
     #[test]
     fn units_are_taken_whole_or_not_at_all() {

@@ -10,7 +10,7 @@ use super::rebalance::Revocation;
 use super::rejects::Rejects;
 use crate::domain::event::{Decoded, Event, Rejection};
 use crate::domain::ids::{Class, Epoch, InputTopic, Partition};
-use crate::domain::ledger::Ledger;
+use crate::domain::ledger::{Delivered, Ledger};
 use crate::domain::offset_map::OffsetMap;
 use crate::domain::outcome::Status;
 use crate::domain::page::Pages;
@@ -20,10 +20,6 @@ use crate::ports::log::{Arrival, Assignment, CommitPoint, Delivery, Gate};
 pub struct PartitionState {
     pub epoch: Epoch,
     pub ledger: Ledger,
-    /// What the owner before had settled above the offset that this epoch began with.
-    settled_before: Option<OffsetMap>,
-    /// The time of the newest record delivered.
-    newest: i64,
     pub(super) gate: Arc<Gate>,
     /// Delivered, waiting until they are due: only the delay topic's wait.
     pub(super) pending: VecDeque<EventKey>,
@@ -74,9 +70,7 @@ impl PartitionState {
     fn new(assignment: Assignment, reject_limit: usize) -> Self {
         Self {
             epoch: assignment.epoch,
-            ledger: Ledger::new(),
-            settled_before: assignment.settled,
-            newest: i64::MIN,
+            ledger: Ledger::after(assignment.settled),
             gate: assignment.gate,
             pending: VecDeque::new(),
             rejects: Rejects::new(reject_limit),
@@ -99,9 +93,8 @@ impl PartitionState {
 
     /// What may be committed now, with the map of what is settled above it.
     pub(super) fn commit_point(&self, partition: Partition) -> Option<CommitPoint> {
-        let offset = self.ledger.frontier()?;
-        let map = OffsetMap::of(offset, self.newest, self.ledger.settled_above());
-        let metadata = map.map_or_else(String::new, |map| map.encode());
+        let (offset, map) = self.ledger.commit()?;
+        let metadata = map.as_ref().map_or_else(String::new, OffsetMap::encode);
         Some(CommitPoint { partition, epoch: self.epoch, offset, metadata })
     }
 }
@@ -136,14 +129,16 @@ impl Engine {
         let leaving = state.revocation.is_some() || self.closing.is_some();
         // A held partition is not read on: what was handed over in the same breath is as if it had not been.
         let unwanted = state.epoch != epoch || leaving || state.rejects.is_held();
-        if unwanted || !state.ledger.deliver(record.offset) {
+        if unwanted {
+            return;
+        }
+        let delivered = state.ledger.deliver(record.offset, record.timestamp);
+        if delivered == Delivered::Refused {
             return;
         }
         state.last_record = record.timestamp;
-        state.newest = state.newest.max(record.timestamp.unwrap_or(i64::MIN));
-        if state.settled_before.as_ref().is_some_and(|map| map.settles(record.offset, record.timestamp)) {
+        if delivered == Delivered::SettledBefore {
             state.gate.give(1);
-            state.ledger.settle(record.offset);
             self.notes.push(Note::SettledBefore(partition));
             return;
         }

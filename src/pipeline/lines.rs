@@ -115,37 +115,4 @@ impl Lines {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    fn user() -> UserId {
-        UserId::parse("u").unwrap()
-    }
-
-    #[test]
-    fn only_the_first_of_a_line_goes_on() {
-        let mut lines = Lines::default();
-        assert!(lines.join(&user(), ItemKey(1)));
-        assert!(!lines.join(&user(), ItemKey(2)));
-        assert!(!lines.join(&user(), ItemKey(3)));
-        lines.leave(&user(), ItemKey(2));
-        assert_eq!(lines.release(&user(), None), Some(ItemKey(3)));
-        assert_eq!(lines.release(&user(), None), None);
-        assert!(lines.join(&user(), ItemKey(4)));
-    }
-
-    #[test]
-    fn a_lost_answer_keeps_the_line() {
-        let mut lines = Lines::default();
-        let now = Instant::now();
-        let until = now + Duration::from_secs(30);
-        assert!(lines.join(&user(), ItemKey(1)));
-        assert_eq!(lines.release(&user(), Some(until)), None);
-        assert!(!lines.join(&user(), ItemKey(2)));
-        assert!(!lines.hold_for_probe(&user()));
-        assert!(lines.open_due(now).is_empty());
-        assert_eq!(lines.open_due(until), [ItemKey(2)]);
-    }
-}
+mod tests;

@@ -84,7 +84,46 @@ impl<T> Rejects<T> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        /// `one_bad_user_hurts_nobody`: a rejected record is told soon, once, in order; unless they are so many that
+        /// the reader is more likely wrong than the records.
+        #[test]
+        fn what_waits_is_told_once_and_a_hold_tells_nothing(
+            limit in 1..12_usize,
+            steps in proptest::collection::vec((0..10_u8, 0..4_u8), 0..500),
+            rejections in 1..9_u8,
+        ) {
+            let (mut rejects, mut now) = (Rejects::new(limit), Instant::now());
+            let (mut seen, mut told, mut run, mut was_held) = (Vec::new(), Vec::new(), 0, false);
+            for (number, (what, seconds)) in steps.into_iter().enumerate() {
+                now += Duration::from_secs(seconds.into());
+                let is_rejected = what < rejections;
+                run = if is_rejected { run + 1 } else { 0 };
+                seen.push(is_rejected);
+                if is_rejected {
+                    rejects.rejected(number, now);
+                } else {
+                    told.extend(rejects.decoded());
+                }
+                let recent = &seen[seen.len().saturating_sub(WINDOW)..];
+                let half = recent.len() == WINDOW && recent.iter().filter(|rejected| **rejected).count() * 2 >= WINDOW;
+                was_held |= is_rejected && (run >= limit || half);
+                prop_assert_eq!(rejects.is_held(), was_held);
+                let before = told.len();
+                told.extend(rejects.quiet(now));
+                prop_assert!(told.len() == before || !was_held);
+                prop_assert!(is_rejected || was_held || rejects.wake().is_none(), "nothing waits behind what decoded");
+            }
+            told.extend(rejects.quiet(now + QUIET));
+            let rejected: Vec<_> = (0..).zip(&seen).filter(|(_, rejected)| **rejected).map(|(number, _)| number).collect();
+            prop_assert!(rejected.starts_with(&told), "in order, and once");
+            prop_assert!(was_held || told == rejected, "nothing is left");
+        }
+    }
 
     #[test]
     fn a_rejection_waits_for_a_record_that_decodes_or_for_quiet() {

@@ -255,7 +255,9 @@ impl Stage {
 
     /// When `next` may have something to do although nothing happened.
     pub fn wake(&self, now: Instant) -> Option<Instant> {
-        let probe = if self.probing { None } else { self.breaker.probe_at() };
+        // While the dependency rests no probe is begun, however due it is.
+        let after_rest = |due: Instant| self.rest_until.map_or(due, |rest| due.max(rest));
+        let probe = if self.probing { None } else { self.breaker.probe_at().map(after_rest) };
         let delayed = self.delayed.first().map(|(due, _)| *due);
         let block = self.block_due(now);
         [probe, delayed, self.rest_until, block].into_iter().flatten().min()
@@ -265,3 +267,6 @@ impl Stage {
         self.breaker.state()
     }
 }
+
+#[cfg(test)]
+mod tests;

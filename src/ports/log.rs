@@ -99,7 +99,7 @@ impl Gate {
 }
 
 /// The next offset to read of a partition, by whom, and what is settled above it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct CommitPoint {
     pub partition: Partition,
     pub epoch: Epoch,
@@ -116,6 +116,43 @@ pub trait OffsetSink: Send + Sync + 'static {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Each method is one atomic step, `room` two: a record given between its two looks is seen or not, as if it had come
+    /// before or after. So every order of the two threads is an order of whole methods, and all of them are played.
+    #[test]
+    fn in_every_order_of_its_two_threads_a_gate_holds_its_room() {
+        const ROOM: usize = 2;
+        const STEPS: u32 = 14;
+        for order in (0_u32..1 << STEPS).filter(|order| order.count_ones() == STEPS / 2) {
+            let gate = Gate::new(ROOM);
+            let (mut seen, mut waiting, mut turn) = (None, 0, 0);
+            for step in 0..STEPS {
+                if order & (1 << step) != 0 {
+                    match seen.take() {
+                        None => seen = Some(gate.room()),
+                        Some(room) => {
+                            gate.take(room);
+                            waiting += room;
+                        }
+                    }
+                } else {
+                    turn += 1;
+                    match turn {
+                        2 => gate.set_closed(true),
+                        4 => gate.set_closed(false),
+                        _ if waiting > 0 => {
+                            gate.give(1);
+                            waiting -= 1;
+                        }
+                        _ => {}
+                    }
+                }
+                assert!(waiting <= ROOM, "{waiting} records wait unopened");
+                let open = if (2..4).contains(&turn) { 0 } else { ROOM - waiting };
+                assert_eq!(gate.room(), open, "in order {order:b}");
+            }
+        }
+    }
 
     #[test]
     fn a_key_that_could_make_a_record_too_large_stays_behind() {

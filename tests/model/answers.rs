@@ -36,7 +36,13 @@ impl Play {
                 Completion::ProbeSync(users, answer)
             }
             Effect::Purge(id, orders) => Completion::Purge(id, fails.map_or_else(|| Ok(self.purge(&orders)), Err)),
-            Effect::Clear(id) => Completion::Clear(id, fails.map_or(Ok(()), Err)),
+            Effect::Clear(id) => {
+                let cleared = self.clearing.remove(&id).unwrap_or_default();
+                if fails.is_none() {
+                    self.uncleared.retain(|user| !cleared.contains(user));
+                }
+                Completion::Clear(id, fails.map_or(Ok(()), Err))
+            }
             Effect::Probe(stage) => Completion::Probe(stage, fails.map_or(Ok(()), Err)),
             Effect::Draw => Completion::Drawn(Ok((0..USERS).map(user_id).collect())),
             Effect::ReadRange(event, _, _) => Completion::Range(event, Ok(Vec::new())),
@@ -64,6 +70,7 @@ impl Play {
     }
 
     fn purge(&mut self, orders: &[PurgeOrder]) -> Vec<Result<Purged, Failure>> {
+        self.uncleared.extend(orders.iter().map(|order| order.user.clone()));
         for order in orders.iter().filter(|order| order.kind == PurgeKind::Full) {
             *self.purges.entry(order.user.clone()).or_default() += 1;
         }

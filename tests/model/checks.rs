@@ -1,5 +1,6 @@
 //! The promises, where they can be seen: at a call, at a commit, at a publication.
 
+use user_purge_sync::domain::ids::UserId;
 use user_purge_sync::domain::offset_map::OffsetMap;
 use user_purge_sync::domain::record::OutputRecord;
 use user_purge_sync::domain::verdict::PurgeKind;
@@ -9,7 +10,7 @@ use user_purge_sync::ports::log::CommitPoint;
 
 use super::Play;
 use super::answers::source;
-use super::setup::MAX_AGE;
+use super::setup::{MAX_AGE, PERSONAL};
 
 impl Play {
     /// `settled_before_committed`, `a_stale_owner_is_harmless`.
@@ -39,6 +40,7 @@ impl Play {
         if !self.published.insert(id) {
             return;
         }
+        records.iter().for_each(|record| self.check_record(record));
         for (partition, offset) in records.iter().filter_map(source) {
             let time = self.logs[&partition][usize::try_from(offset).unwrap()].0;
             let settled = self.settled_before.get(&partition).is_some_and(|map| map.settles(offset, Some(time)));
@@ -46,7 +48,20 @@ impl Play {
         }
     }
 
-    pub(super) fn check_call(&self, effect: &Effect) {
+    /// `no_personal_data_leaves`, `access_ends`: told only when the cache was cleared after the purge.
+    fn check_record(&self, record: &OutputRecord) {
+        let told = String::from_utf8(record.payload.clone()).unwrap();
+        assert!(!told.contains(PERSONAL), "no_personal_data_leaves: {told}");
+        if told.contains(r#""access":"ended""#) {
+            let user = UserId::parse(std::str::from_utf8(record.key.as_ref().unwrap()).unwrap()).unwrap();
+            assert!(!self.uncleared.contains(&user), "access_ends: {told}");
+        }
+    }
+
+    pub(super) fn check_call(&mut self, effect: &Effect) {
+        if let Effect::Clear(call) = effect {
+            self.clearing.insert(*call, self.uncleared.clone());
+        }
         // one_at_a_time_per_user: no two calls of the Sync API for one user ever overlap.
         if let Effect::Sync(_, _, users) | Effect::ProbeSync(users) = effect {
             let under_way = self.calls.iter().filter_map(|call| match call {

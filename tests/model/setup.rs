@@ -35,8 +35,15 @@ pub fn user_id(user: u8) -> UserId {
     UserId::parse(&format!("u{user}")).unwrap()
 }
 
+/// Stands in every payload, and must be found nowhere else.
+pub const PERSONAL: &str = "jane.doe";
+
 pub fn event(action: &str, user: u8) -> Vec<u8> {
-    format!(r#"{{"edata":{{"action":"{action}","userId":"u{user}"}}}}"#).into_bytes()
+    format!(r#"{{"edata":{{"action":"{action}","userId":"u{user}","userName":"{PERSONAL}"}}}}"#).into_bytes()
+}
+
+pub fn poison() -> Vec<u8> {
+    format!(r#"{{"edata":{{"userName":"{PERSONAL}""#).into_bytes()
 }
 
 pub fn engine(now: Now) -> Engine {

@@ -14,10 +14,11 @@ use user_purge_sync::domain::decode::decode;
 use user_purge_sync::domain::ids::{Class, Epoch, InputTopic, Partition, UserId};
 use user_purge_sync::domain::offset_map::OffsetMap;
 use user_purge_sync::pipeline::engine::{Effect, Engine, Note, Now};
+use user_purge_sync::pipeline::stage::CallId;
 use user_purge_sync::ports::log::{Arrival, Assignment, Delivery, Gate};
 
 use super::script::{Fault, Step, USERS};
-use setup::{BUDGET, engine, event, fresh, partitions, user_id};
+use setup::{BUDGET, engine, event, fresh, partitions, poison, user_id};
 
 pub struct Play {
     engine: Engine,
@@ -39,8 +40,11 @@ pub struct Play {
     /// When lookup last said that the user is deleted; absent when it said otherwise.
     read_deleted: HashMap<UserId, Instant>,
     purges: HashMap<UserId, usize>,
-    failed: usize,
+    pub failed: usize,
     whole_faults: bool,
+    /// Purged since Keycloak's cache was last cleared, and as it was when the clears under way began.
+    uncleared: BTreeSet<UserId>,
+    clearing: HashMap<CallId, BTreeSet<UserId>>,
     pub sent_again: u64,
     pub called_again: u64,
 }
@@ -65,6 +69,8 @@ impl Play {
             purges: HashMap::new(),
             failed: 0,
             whole_faults: false,
+            uncleared: BTreeSet::new(),
+            clearing: HashMap::new(),
             sent_again: 0,
             called_again: 0,
         };
@@ -76,7 +82,7 @@ impl Play {
         match *step {
             Step::Deliver { user, partition } => self.publish(partition, event("delete-user", user), false),
             Step::Resync { user, partition } => self.publish(partition, event("resync-user", user), true),
-            Step::Poison { partition } => self.publish(partition, b"{".to_vec(), false),
+            Step::Poison { partition } => self.publish(partition, poison(), false),
             Step::Delete { user } => self.deleted[usize::from(user)] = true,
             Step::Restore { user } => self.deleted[usize::from(user)] = false,
             Step::Answer { newest, fault } => {
@@ -127,9 +133,16 @@ impl Play {
 
     /// Nothing fails any more, and time goes on until nothing is left to do.
     pub fn heal(&mut self) {
+        self.heal_but(|_| false);
+    }
+
+    /// The same, but for these calls.
+    pub fn heal_but(&mut self, fails: impl Fn(&Effect) -> bool) {
         for _ in 0..4000 {
             while let Some(call) = self.calls.pop_front() {
-                self.answer(call, Fault::None);
+                let fault = if fails(&call) { Fault::Whole } else { Fault::None };
+                self.whole_faults |= fault == Fault::Whole;
+                self.answer(call, fault);
             }
             self.commit();
             if self.is_done() {
@@ -210,6 +223,7 @@ impl Play {
         self.engine = engine(self.now);
         self.calls.clear();
         self.published.clear();
+        self.clearing.clear();
         partitions().for_each(|partition| self.assign(partition));
     }
 
@@ -268,6 +282,8 @@ impl Play {
                 _ => {}
             }
         }
+        let wakes = self.engine.wake(self.now);
+        assert!(wakes.is_none_or(|wakes| wakes > self.now.at), "the loop would come again at once, and again");
         let held: usize = Class::ALL.into_iter().map(|class| self.engine.units_held(class)).sum();
         assert!(held <= BUDGET, "units held never exceed the budget");
     }

@@ -140,7 +140,7 @@ impl<S: OffsetStore> Turns<S> {
 
     /// After a gap in time: points below what is committed by now belong to a former owner.
     fn has_dropped_overtaken(&mut self) -> bool {
-        let partitions: Vec<_> = locked(&self.shared.state).mailbox.pending().collect();
+        let partitions: Vec<_> = locked(&self.shared.state).mailbox.pending().map(|point| point.partition).collect();
         match self.store.committed(&partitions) {
             Ok(broker) => {
                 let overtaken = locked(&self.shared.state).mailbox.drop_overtaken(&broker);

@@ -43,7 +43,7 @@ impl CommitFailure {
 }
 
 /// The latest point of each partition that is not committed yet, and what was committed last.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Mailbox {
     pending: BTreeMap<Partition, CommitPoint>,
     done: BTreeMap<Partition, CommitPoint>,
@@ -147,8 +147,8 @@ impl Mailbox {
         !self.pending.is_empty()
     }
 
-    pub(super) fn pending(&self) -> impl Iterator<Item = Partition> {
-        self.pending.keys().copied()
+    pub(super) fn pending(&self) -> impl Iterator<Item = &CommitPoint> {
+        self.pending.values()
     }
 
     /// The last committed offset of each partition in its present epoch.

@@ -20,6 +20,8 @@ pub mod ownership;
 mod poller;
 pub mod producer;
 mod rebalance;
+#[cfg(test)]
+mod tests;
 pub mod topic_admin;
 pub mod topics;
 mod trouble;

@@ -48,6 +48,8 @@ impl Outbox {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::domain::ids::InputTopic;
 
@@ -80,5 +82,40 @@ mod tests {
         assert!(outbox.hand_over());
         drop(arrivals);
         assert!(!outbox.hand_over(), "nothing more is read for a pipeline that is gone");
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_handed_over_is_whole_and_in_order(
+            room in 1..4_usize,
+            steps in proptest::collection::vec((0..4_u8, any::<proptest::sample::Index>()), 0..80),
+        ) {
+            let (pipeline, mut arrivals) = mpsc::channel(room);
+            let mut outbox = Outbox::new(pipeline);
+            // What is under way, and what still waits in the outbox.
+            let (mut channel, mut held) = (VecDeque::new(), VecDeque::new());
+            for (number, (step, which)) in (0..).zip(steps) {
+                match step {
+                    0 | 1 => {
+                        outbox.push(records(number));
+                        held.push_back(number);
+                    }
+                    2 => {
+                        let arrived = arrivals.try_recv().ok().map(|arrival| epoch(Some(arrival)));
+                        prop_assert_eq!(arrived, channel.pop_front());
+                        outbox.hand_over();
+                    }
+                    _ if !held.is_empty() => {
+                        let gone = held.remove(which.index(held.len())).unwrap();
+                        outbox.forget(&[(PARTITION, Epoch(gone))]);
+                    }
+                    _ => {}
+                }
+                while channel.len() < room && !held.is_empty() {
+                    channel.extend(held.pop_front());
+                }
+                prop_assert_eq!(outbox.hand_over(), held.is_empty());
+            }
+        }
     }
 }

@@ -4,37 +4,23 @@
 //! is ours: an epoch begins with each assignment of a partition and ends before the partition is given up.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::domain::ids::{Epoch, Partition};
 
 /// Written by the intake thread alone, read by everybody.
 #[derive(Debug, Default)]
-pub struct Ownership {
-    epochs: RwLock<BTreeMap<Partition, Epoch>>,
-    counters: Mutex<Counters>,
-}
-
-#[derive(Debug, Default)]
-struct Counters {
-    epochs: u64,
-    changes: u64,
-}
+pub struct Ownership(RwLock<Epochs>);
 
 impl Ownership {
     /// A new epoch for a partition that is ours from now on.
     pub(super) fn begin(&self, partition: Partition) -> Epoch {
-        let mut counters = super::locked(&self.counters);
-        counters.epochs += 1;
-        let epoch = Epoch(counters.epochs);
-        self.epochs.write().unwrap_or_else(PoisonError::into_inner).insert(partition, epoch);
-        epoch
+        self.write().begin(partition)
     }
 
     /// Ends the epochs of these partitions; answers those that were ours.
     pub(super) fn end(&self, partitions: impl IntoIterator<Item = Partition>) -> Vec<(Partition, Epoch)> {
-        let mut epochs = self.epochs.write().unwrap_or_else(PoisonError::into_inner);
-        partitions.into_iter().filter_map(|partition| epochs.remove_entry(&partition)).collect()
+        self.write().end(partitions)
     }
 
     /// Counts a rebalance event of the group.
@@ -42,24 +28,59 @@ impl Ownership {
     /// Order: after the epochs that it ends, or the committer could take an event for the end of a doubt while the
     /// epochs in doubt still stand.
     pub(super) fn count_change(&self) -> u64 {
-        let mut counters = super::locked(&self.counters);
-        counters.changes += 1;
-        counters.changes
+        self.write().count_change()
     }
 
     /// How many rebalance events there have been.
     pub fn changes(&self) -> u64 {
-        super::locked(&self.counters).changes
+        self.read().changes
     }
 
     pub fn epoch(&self, partition: Partition) -> Option<Epoch> {
-        self.epochs.read().unwrap_or_else(PoisonError::into_inner).get(&partition).copied()
+        self.read().epoch(partition)
     }
 
     /// The partitions that are ours.
     pub fn owned(&self) -> Vec<(Partition, Epoch)> {
-        let epochs = self.epochs.read().unwrap_or_else(PoisonError::into_inner);
-        epochs.iter().map(|(partition, epoch)| (*partition, *epoch)).collect()
+        self.read().owned.iter().map(|(partition, epoch)| (*partition, *epoch)).collect()
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Epochs> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Epochs> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The same without threads.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Epochs {
+    owned: BTreeMap<Partition, Epoch>,
+    begun: u64,
+    pub(super) changes: u64,
+}
+
+impl Epochs {
+    pub(super) fn begin(&mut self, partition: Partition) -> Epoch {
+        self.begun += 1;
+        let epoch = Epoch(self.begun);
+        self.owned.insert(partition, epoch);
+        epoch
+    }
+
+    pub(super) fn end(&mut self, partitions: impl IntoIterator<Item = Partition>) -> Vec<(Partition, Epoch)> {
+        partitions.into_iter().filter_map(|partition| self.owned.remove_entry(&partition)).collect()
+    }
+
+    pub(super) fn count_change(&mut self) -> u64 {
+        self.changes += 1;
+        self.changes
+    }
+
+    pub(super) fn epoch(&self, partition: Partition) -> Option<Epoch> {
+        self.owned.get(&partition).copied()
     }
 }
 

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::*;
 
+mod random;
 mod variants;
 
 const USER: &str = "02c4e0dc-3e25-4f7d-b811-242c73e24a01";

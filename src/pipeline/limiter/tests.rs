@@ -1,6 +1,8 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use proptest::prelude::*;
+
 use super::*;
 
 /// A service in time that is only counted: it handles a call's users one after the other, and so many calls at once.
@@ -151,4 +153,36 @@ fn blocks_shrink_when_calls_come_near_the_services_own_limit() {
     assert_eq!(limiter.block(), 50);
     limiter.answered(Answered { items: 10, started: now, took: Duration::from_millis(1), was_full: true });
     assert_eq!(limiter.block(), 50, "a block that was not full proves nothing");
+}
+
+proptest! {
+    #[test]
+    fn no_history_leads_out_of_the_bounds_or_keeps_it_down(
+        (block, calls) in (1..400_usize, 1..20_usize),
+        history in proptest::collection::vec((any::<bool>(), 1..500_usize, 0..15_000_u64, any::<bool>()), 0..150),
+    ) {
+        let mut limiter = Limiter::adaptive(block, calls);
+        let mut now = Instant::now();
+        let held = |limiter: &Limiter| (1..=block).contains(&limiter.block()) && (1..=calls).contains(&limiter.calls());
+        for (fails, items, ms, was_full) in history {
+            let (started, took) = (now, Duration::from_millis(ms));
+            // The next call may have begun long before this one ends.
+            now += took / 4;
+            if fails {
+                limiter.failed(started, started + took);
+            } else {
+                limiter.answered(Answered { items, started, took, was_full });
+            }
+            prop_assert!(held(&limiter), "{limiter:?}");
+        }
+        now += MINUTE;
+        for _ in 0..1000 {
+            let items = limiter.block();
+            let took = Duration::from_millis(1 + items as u64);
+            limiter.answered(Answered { items, started: now, took, was_full: true });
+            now += took;
+            prop_assert!(held(&limiter), "{limiter:?}");
+        }
+        prop_assert_eq!((limiter.block(), limiter.calls()), (block, calls), "back to full speed");
+    }
 }

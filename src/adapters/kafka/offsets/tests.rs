@@ -6,6 +6,8 @@ use rdkafka::types::RDKafkaErrorCode;
 use super::*;
 use crate::domain::ids::{Epoch, InputTopic};
 
+mod threads;
+
 const PARTITION: Partition = Partition { topic: InputTopic::Delete, number: 0 };
 const QUICK: Pace =
     Pace { session: Duration::from_mins(1), retry: Duration::from_millis(20), compare: Duration::from_mins(1) };
