@@ -19,7 +19,7 @@ use crate::domain::ids::{Class, InputTopic, ObjectType, Partition, UserId};
 use crate::domain::outcome::{Ending, RowCounts};
 use crate::domain::record::{OutputRecord, OutputTopic};
 use crate::domain::verdict::{Guard, UserRow};
-use crate::ports::{CallResult, Failure, Protection, PurgeOrder, Purged, Synced};
+use crate::ports::{CallResult, Failure, Protection, PurgeOrder, Purged, Synced, Unpublished};
 use crate::settings::PurgeMode;
 
 /// The two clocks: one to measure with, one to write down (milliseconds since 1970).
@@ -94,7 +94,7 @@ pub enum Completion {
     ProbeSync(Vec<UserId>, CallResult<Synced>),
     Drawn(Result<Vec<UserId>, Failure>),
     Range(EventKey, Result<Vec<UserId>, Failure>),
-    Published(u64, Result<(), Failure>),
+    Published(u64, Result<(), Unpublished>),
 }
 
 /// What happened, for logs and metrics.

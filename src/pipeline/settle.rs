@@ -10,7 +10,7 @@ use crate::domain::event::Why;
 use crate::domain::ids::{Epoch, Partition};
 use crate::domain::outcome::Ending;
 use crate::domain::record::OutputRecord;
-use crate::ports::Failure;
+use crate::ports::Unpublished;
 
 /// What is told in this turn, and not published yet.
 #[derive(Debug, Default)]
@@ -101,10 +101,12 @@ impl Engine {
         self.parcels.insert(id, Parcel { receipts, records });
     }
 
-    /// Without an acknowledgement nothing is settled: the same records are published again, under the same ids.
-    pub(super) fn published(&mut self, id: u64, answer: Result<(), Failure>, now: Now) {
-        if let Err(failure) = answer {
-            let Some(parcel) = self.parcels.get(&id) else { return };
+    /// Until all are acknowledged nothing is settled: those that are not are published again, under the same ids. Not
+    /// the others: while one topic refuses, those of another topic would be written again and again.
+    pub(super) fn published(&mut self, id: u64, answer: Result<(), Unpublished>, now: Now) {
+        if let Err(Unpublished { failure, left }) = answer {
+            let Some(parcel) = self.parcels.get_mut(&id) else { return };
+            parcel.records = left.iter().filter_map(|place| parcel.records.get(*place)).cloned().collect();
             let mut records = BTreeMap::new();
             for record in parcel.records.iter() {
                 *records.entry(record.topic).or_default() += 1;

@@ -192,5 +192,13 @@ pub trait UserCache: Send + Sync + 'static {
 
 /// Where records go: acknowledged by all replicas when the future is ready.
 pub trait Publisher: Send + Sync + 'static {
-    fn publish<'a>(&'a self, records: &'a [OutputRecord]) -> BoxFuture<'a, Result<(), Failure>>;
+    fn publish<'a>(&'a self, records: &'a [OutputRecord]) -> BoxFuture<'a, Result<(), Unpublished>>;
+}
+
+/// Not all records were acknowledged. Of several failures the heaviest is told.
+#[derive(Debug)]
+pub struct Unpublished {
+    pub failure: Failure,
+    /// Places of the records that were not acknowledged, ascending: some of them may have been written all the same.
+    pub left: Vec<usize>,
 }

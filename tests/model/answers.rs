@@ -7,7 +7,7 @@ use user_purge_sync::domain::outcome::RowCounts;
 use user_purge_sync::domain::record::{OutputRecord, OutputTopic};
 use user_purge_sync::domain::verdict::{PurgeKind, UserRow};
 use user_purge_sync::pipeline::engine::{Completion, Effect};
-use user_purge_sync::ports::{Blame, Disposition, Failure, PurgeOrder, Purged, Synced};
+use user_purge_sync::ports::{Blame, Disposition, Failure, PurgeOrder, Purged, Synced, Unpublished};
 
 use super::Play;
 use super::setup::{named, user_id};
@@ -41,10 +41,11 @@ impl Play {
             Effect::Draw => Completion::Drawn(Ok((0..USERS).map(user_id).collect())),
             Effect::ReadRange(event, _, _) => Completion::Range(event, Ok(Vec::new())),
             Effect::Publish(id, records) => {
-                if fails.is_none() {
+                let left = fails.map(|failure| Unpublished { failure, left: (0..records.len()).collect() });
+                if left.is_none() {
                     self.store(&records);
                 }
-                Completion::Published(id, fails.map_or(Ok(()), Err))
+                Completion::Published(id, left.map_or(Ok(()), Err))
             }
         };
         self.engine.complete(completion, self.now);

@@ -16,7 +16,7 @@ use super::client::{PropertyRefused, Quiet, producer_config};
 use super::locked;
 use super::topics::Topics;
 use crate::domain::record::OutputRecord;
-use crate::ports::{Blame, Disposition, Failure, Publisher};
+use crate::ports::{Blame, Disposition, Failure, Publisher, Unpublished};
 use crate::settings::KafkaSettings;
 
 /// How soon a full queue is looked at again: it holds 100,000 records and empties at twice that a second (8.10).
@@ -86,29 +86,33 @@ impl KafkaPublisher {
         }
     }
 
-    async fn publish_all(&self, records: &[OutputRecord]) -> Result<(), Failure> {
-        let producer = self.producer()?;
-        let mut failures = Vec::new();
+    async fn publish_all(&self, records: &[OutputRecord]) -> Result<(), Unpublished> {
+        let none = |failure| Unpublished { failure, left: (0..records.len()).collect() };
+        let producer = self.producer().map_err(none)?;
         let mut deliveries = Vec::with_capacity(records.len());
         for record in records {
-            match self.enqueue(&producer, record).await {
-                Ok(delivery) => deliveries.push(delivery),
-                Err(failure) => failures.push(failure),
+            deliveries.push(self.enqueue(&producer, record).await);
+        }
+        let answers = join_all(deliveries.into_iter().map(async |queued| match queued?.await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err((error, _))) => Err(failure(error)),
+            Err(_) => Err(failure(KafkaError::Canceled)),
+        }));
+        let (mut heaviest, mut left) = (None::<Failure>, Vec::new());
+        for (place, answer) in answers.await.into_iter().enumerate() {
+            let Err(failure) = answer else { continue };
+            left.push(place);
+            if heaviest.as_ref().is_none_or(|told| weight(told.disposition) < weight(failure.disposition)) {
+                heaviest = Some(failure);
             }
         }
-        failures.extend(join_all(deliveries).await.into_iter().filter_map(|delivery| match delivery {
-            Ok(Ok(_)) => None,
-            Ok(Err((error, _))) => Some(failure(error)),
-            Err(_) => Some(failure(KafkaError::Canceled)),
-        }));
-        failures.into_iter().max_by_key(|failure| weight(failure.disposition)).map_or(Ok(()), Err)
+        heaviest.map_or(Ok(()), |failure| Err(Unpublished { failure, left }))
     }
 }
 
 impl Publisher for KafkaPublisher {
-    /// Of several failures the heaviest is told: `Reject` only when all other records are acknowledged. After a failure
-    /// some records may have been written; a repeat is recognised by its id.
-    fn publish<'a>(&'a self, records: &'a [OutputRecord]) -> BoxFuture<'a, Result<(), Failure>> {
+    /// `Reject` is told only when all other records are acknowledged.
+    fn publish<'a>(&'a self, records: &'a [OutputRecord]) -> BoxFuture<'a, Result<(), Unpublished>> {
         self.publish_all(records).boxed()
     }
 }

@@ -10,7 +10,7 @@ use super::envelope::Stamp;
 use super::{Console, Plan, USERS_PER_EVENT};
 use crate::commands::Exit;
 use crate::domain::ids::UserId;
-use crate::ports::{Disposition, Publisher};
+use crate::ports::{Disposition, Publisher, Unpublished};
 
 /// Events sent together when there is no rate: enough to keep Kafka busy.
 const EVENTS_PER_SEND: usize = 40;
@@ -28,7 +28,7 @@ pub(super) async fn publish(
         sleep_until(begun + plan.time_for(users)).await;
         let records: Vec<_> =
             send.chunks(USERS_PER_EVENT).map(|ids: &[UserId]| plan.submission.request(ids, stamp())).collect();
-        if let Err(failure) = publisher.publish(&records).await {
+        if let Err(Unpublished { failure, .. }) = publisher.publish(&records).await {
             progress.abandon();
             let cause = std::error::Error::source(&failure).map(|cause| format!(": {cause}")).unwrap_or_default();
             writeln!(
@@ -50,7 +50,7 @@ pub(super) async fn publish(
     // Order: last, so that it never promises more than what was acknowledged.
     let told = publisher.publish(&[plan.told(stamp())]).await;
     writeln!(console.output, "published {users} users in {} events", plan.events())?;
-    if let Err(failure) = told {
+    if let Err(Unpublished { failure, .. }) = told {
         writeln!(console.output, "the submission record is missing on the status topic: {failure}")?;
     }
     Ok(Exit::Done)

@@ -5,7 +5,7 @@ use futures::future::BoxFuture;
 use super::*;
 use crate::cli::SubmitAction;
 use crate::domain::record::{OutputRecord, OutputTopic};
-use crate::ports::{Blame, Disposition, Failure};
+use crate::ports::{Blame, Disposition, Failure, Unpublished};
 
 /// Keeps what it is given; fails from the `fails_at`th send on.
 #[derive(Default)]
@@ -16,11 +16,12 @@ struct Shelf {
 }
 
 impl Publisher for Shelf {
-    fn publish<'a>(&'a self, records: &'a [OutputRecord]) -> BoxFuture<'a, Result<(), Failure>> {
+    fn publish<'a>(&'a self, records: &'a [OutputRecord]) -> BoxFuture<'a, Result<(), Unpublished>> {
         Box::pin(async move {
             let mut sends = self.sends.lock().unwrap();
             if self.fails_at == Some(sends.len()) {
-                return Err(Failure::new(Disposition::Retry(Blame::Server), "timeout"));
+                let failure = Failure::new(Disposition::Retry(Blame::Server), "timeout");
+                return Err(Unpublished { failure, left: (0..records.len()).collect() });
             }
             sends.push(records.to_vec());
             self.times.lock().unwrap().push(tokio::time::Instant::now());

@@ -7,7 +7,7 @@ use local_stack::{Faults, Service};
 use user_purge_sync::adapters::kafka::{KafkaPublisher, Trouble};
 use user_purge_sync::domain::record::{OutputRecord, OutputTopic};
 use user_purge_sync::ports::log::OffsetSink;
-use user_purge_sync::ports::{Blame, Disposition, Publisher};
+use user_purge_sync::ports::{Blame, Disposition, Publisher, Unpublished};
 
 use crate::kafka::harness::{Place, eventually, partition};
 
@@ -37,7 +37,7 @@ async fn an_outage_of_seconds_loses_nothing_and_ends_by_itself() {
         let publisher = Arc::clone(&publisher);
         async move {
             // As the pipeline does, should the broker be away for longer than a record is kept.
-            while let Err(failure) = publisher.publish(&(0..100).map(status).collect::<Vec<_>>()).await {
+            while let Err(Unpublished { failure, .. }) = publisher.publish(&(0..100).map(status).collect::<Vec<_>>()).await {
                 assert_eq!(failure.disposition, Disposition::Retry(Blame::Server), "{failure:?}");
             }
         }

@@ -11,7 +11,7 @@ use rdkafka::message::{Headers, OwnedMessage};
 use user_purge_sync::adapters::kafka::topic_admin::{CreateOptions, TopicError};
 use user_purge_sync::adapters::kafka::{KafkaPublisher, Topic};
 use user_purge_sync::domain::record::{OutputRecord, OutputTopic};
-use user_purge_sync::ports::{Blame, Disposition, Publisher};
+use user_purge_sync::ports::{Blame, Disposition, Publisher, Unpublished};
 
 use crate::kafka::harness::{LIMIT, Place};
 
@@ -76,7 +76,8 @@ async fn a_record_that_is_too_large_is_rejected_and_the_others_are_written() {
         record(OutputTopic::Status, Some("b"), &large),
         record(OutputTopic::Status, Some("a"), "after"),
     ];
-    let failure = publisher.publish(&records).await.unwrap_err();
+    let Unpublished { failure, left } = publisher.publish(&records).await.unwrap_err();
+    assert_eq!(left, [1], "whoever tries again need not repeat the others");
     assert_eq!((failure.disposition, failure.reason.0.as_ref()), (Disposition::Reject, "kafka_too_large"));
     let payloads = read(&place, OutputTopic::Status, 2).await;
     let payloads: Vec<_> = payloads.iter().map(|record| record.payload().unwrap()).collect();
@@ -89,7 +90,7 @@ async fn while_no_broker_answers_a_record_may_be_tried_again() {
     place.settings.brokers = "127.0.0.1:1".to_owned();
     place.settings.properties.insert("delivery.timeout.ms".to_owned(), "1000".to_owned());
     let publisher = KafkaPublisher::try_new(&place.settings, Arc::clone(&place.topics)).unwrap();
-    let failure = publisher.publish(&[record(OutputTopic::Status, None, "x")]).await.unwrap_err();
+    let failure = publisher.publish(&[record(OutputTopic::Status, None, "x")]).await.unwrap_err().failure;
     assert_eq!((failure.disposition, failure.reason.0.as_ref()), (Disposition::Retry(Blame::Server), "kafka_timeout"));
 }
 
@@ -103,7 +104,7 @@ async fn missing_topics_are_named_with_the_command_that_makes_them() {
         assert!(told.contains(part), "{told}");
     }
     let publisher = KafkaPublisher::try_new(&place.settings, Arc::clone(&place.topics)).unwrap();
-    let failure = publisher.publish(&[record(OutputTopic::Status, None, "x")]).await.unwrap_err();
+    let failure = publisher.publish(&[record(OutputTopic::Status, None, "x")]).await.unwrap_err().failure;
     assert_eq!((failure.disposition, failure.reason.0.as_ref()), (Disposition::Hold, "kafka_unknown_topic"));
 }
 

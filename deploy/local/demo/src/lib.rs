@@ -6,6 +6,7 @@ pub mod events;
 pub mod faults;
 pub mod keycloak_rows;
 pub mod offsets;
+pub mod operator;
 mod process;
 pub mod records;
 pub mod results;
