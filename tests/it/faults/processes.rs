@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use local_stack::eventually;
+use local_stack::{Clock, eventually};
 use local_stack::topics::DELETE;
 
 use super::case::{Case, sized};
@@ -96,6 +96,33 @@ async fn killed_between_status_and_commit_a_worker_tells_it_again() {
         missed += usize::from(progress.values().all(|place| place.committed == place.end));
     }
     assert!(missed * 2 < waves, "{missed} of {waves} kills came after the commit: the blow was not aimed");
+    storm.calm().await;
+}
+
+const CLOCK: Case = Case {
+    name: "a_clock_that_is_set_harms_nobody",
+    promise: "whatever is waited for is measured by a clock that nobody sets",
+    fault: "the worker's calendar jumps by up to an hour, forwards and backwards, again and again",
+    oracle: "no repeats at all; follow-ups on the delay topic are done in time too",
+    rows: &[31],
+};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_is_set_harms_nobody() {
+    let (users, jumps) = sized((1_000, 6), (6_000, 40));
+    let mut storm = Storm::brew(CLOCK, Setting::of(users)).await;
+    let clock = Clock::build().unwrap();
+    storm.publish().await;
+    let mut worker = storm.start_within(&clock.variables().unwrap());
+    worker.wait_ready(PATIENCE).await.unwrap();
+    storm.workers.push(worker);
+    for jump in 0..jumps {
+        let moment = storm.dice.moment(Duration::from_millis(700));
+        storm.blow(moment).await;
+        let far = i64::try_from(storm.dice.below(3_600)).unwrap();
+        clock.shift(if jump % 2 == 0 { far } else { -far }).unwrap();
+        storm.strike();
+    }
     storm.calm().await;
 }
 

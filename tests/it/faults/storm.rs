@@ -74,8 +74,8 @@ pub struct Storm {
     struck: usize,
     /// When the last fault struck, and how much was told by then.
     last: (Instant, usize),
-    /// In milliseconds since 1970, as statuses say when they were written.
-    cuts: Vec<u64>,
+    /// Times whose statuses may be told again, in milliseconds since 1970, as statuses say when they were made.
+    cuts: Vec<(u64, u64)>,
     recoveries: Vec<Duration>,
     peak_kib: u64,
     since: Instant,
@@ -130,8 +130,13 @@ impl Storm {
 
     /// One more that may never become ready.
     pub fn start(&self) -> Worker {
+        self.start_within(&[])
+    }
+
+    /// The same with further variables of its environment.
+    pub fn start_within(&self, variables: &[(&str, String)]) -> Worker {
         let settings: Vec<_> = self.setting.worker.iter().map(|(key, value)| (*key, value.as_str())).collect();
-        self.scene.starting(&settings)
+        self.scene.starting_within(&settings, variables)
     }
 
     /// Counts a fault.
@@ -142,8 +147,16 @@ impl Storm {
 
     /// Counts a fault after which what was told since the last commit may be told again.
     pub fn cut(&mut self) {
-        self.cuts.push(wall_ms());
+        let now = wall_ms();
+        self.cuts.push((now.saturating_sub(UNCOMMITTED_MS), now));
         self.strike();
+    }
+
+    /// The last cut went on until now: what was told meanwhile could not be committed either.
+    pub fn lengthen_cut(&mut self) {
+        if let Some((_, end)) = self.cuts.last_mut() {
+            *end = wall_ms();
+        }
     }
 
     /// `kill -9`.
@@ -216,7 +229,7 @@ impl Storm {
         self.assert_budget_is_whole().await;
         let all = self.scene.statuses.all();
         let repeats = repeats(&all);
-        let bound = self.struck * self.repeats_a_fault + told_before(&self.cuts, &all);
+        let bound = self.struck * self.repeats_a_fault + told_within(&self.cuts, &all);
         assert!(repeats <= bound, "{repeats} statuses were told again, the bound is {bound}");
         for worker in std::mem::take(&mut self.workers) {
             self.note_memory(&worker);
@@ -284,11 +297,11 @@ fn is_everybody_told(all: &[Status], users: usize) -> bool {
 }
 
 /// What may have been told and not committed at each cut: a commit follows a second after, and takes its time.
-fn told_before(cuts: &[u64], all: &[Status]) -> usize {
+fn told_within(cuts: &[(u64, u64)], all: &[Status]) -> usize {
     let mut times: Vec<u64> = all.iter().filter_map(|status| status.record["ets"].as_u64()).collect();
     times.sort_unstable();
     let before = |time: u64| times.partition_point(|told| *told <= time);
-    cuts.iter().map(|cut| before(*cut) - before(cut.saturating_sub(UNCOMMITTED_MS))).sum()
+    cuts.iter().map(|(begin, end)| before(*end) - before(*begin)).sum()
 }
 
 /// Statuses that a reader drops because it has seen their id.
