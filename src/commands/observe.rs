@@ -193,6 +193,9 @@ impl Observer for PipelineObserver {
         let limiter = engine.stage(StageName::Sync).limiter();
         self.metrics.sync_limits(limiter.block(), limiter.calls());
         self.partition(engine, now);
+        for (topic, records) in self.watermarks.missed() {
+            self.metrics.records_missed(topic, records);
+        }
         self.commits();
     }
 }

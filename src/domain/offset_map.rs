@@ -2,8 +2,8 @@
 //!
 //! The text is base64 of: a version byte, a checksum of what follows, the frontier, the time of the newest record
 //! delivered, and one bit per offset from the frontier on. Whatever does not read so, another version's text or another
-//! tool's, says nothing, and the work is done again. So does a map whose frontier is not the committed offset: an operator who resets a group
-//! wants the work done again.
+//! tool's, says nothing, and the work is done again. So does a map whose frontier is not the committed offset: an
+//! operator who resets a group wants the work done again.
 //!
 //! A log that lost its end (an unclean election, a restored disk) is written anew from there, and other records come at
 //! the offsets that the map knows. They are newer than the newest record of the map, and so it does not settle them.
@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 /// What a broker keeps of metadata by default (`offset.metadata.max.bytes`, `facts/kafka.md` 8.1).
 pub const MAX_METADATA: usize = 4096;
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 1;
 const HEADER: usize = 1 + CHECKSUM + 8 + 8;
 const CHECKSUM: usize = 4;
 /// Of the bits: what is left of `MAX_METADATA` when base64 has made four of every three bytes.

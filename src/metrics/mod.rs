@@ -3,6 +3,7 @@
 //! One struct in a registry of its own; callers say what happened, and never see a label's name.
 
 mod define;
+mod endings;
 mod labels;
 #[cfg(test)]
 mod tests;
@@ -13,7 +14,7 @@ use prometheus::TextEncoder;
 
 use crate::domain::event::{Action, Why};
 use crate::domain::ids::{Class, InputTopic, Partition};
-use crate::domain::outcome::{Ending, RowCounts};
+use crate::domain::outcome::RowCounts;
 use crate::domain::record::OutputTopic;
 use crate::pipeline::engine::StageName;
 use crate::ports::Protection;
@@ -31,6 +32,8 @@ define::metrics! {
         events_skipped_total: IntCounterVec["topic"],
         /// Records that the owner before had settled above its committed offset, passed over.
         events_settled_before_total: IntCounterVec["topic"],
+        /// Records that were removed, as by retention, before they were read.
+        records_missed_total: IntCounterVec["topic"],
         /// Users finished, by how they ended.
         items_total: IntCounterVec["action", "status", "reason"],
         /// Duration of one call of a stage to its dependency.
@@ -125,6 +128,7 @@ impl Metrics {
             }
             self.records_rejected_total.with_label_values(&[topic]);
             self.events_skipped_total.with_label_values(&[topic]);
+            self.records_missed_total.with_label_values(&[topic]);
             self.events_settled_before_total.with_label_values(&[topic]);
             self.end_to_end_seconds.with_label_values(&[topic]);
         }
@@ -171,6 +175,12 @@ impl Metrics {
 
     pub fn event_skipped(&self, topic: InputTopic) {
         self.events_skipped_total.with_label_values(&[topic.label()]).inc();
+    }
+
+    /// In total so far.
+    pub fn records_missed(&self, topic: InputTopic, records: u64) {
+        let counter = self.records_missed_total.with_label_values(&[topic.label()]);
+        counter.inc_by(records.saturating_sub(counter.get()));
     }
 
     pub fn event_settled_before(&self, topic: InputTopic) {
@@ -262,30 +272,6 @@ impl Metrics {
 
     pub fn cache_cleared(&self, cleared: bool) {
         self.cache_clears_total.with_label_values(&[if cleared { "ok" } else { "failed" }]).inc();
-    }
-}
-
-/// How items end.
-impl Metrics {
-    pub fn item_ended(&self, action: Action, ending: Ending) {
-        let labels = [action.name(), ending.status.name(), ending.reason.name()];
-        self.items_total.with_label_values(&labels).inc();
-    }
-
-    pub fn follow_up(&self, why: Why) {
-        self.follow_ups_total.with_label_values(&[why.name()]).inc();
-    }
-
-    /// `since_event` is `None` for a record without a time of its own.
-    pub fn status_published(&self, topic: InputTopic, since_event: Option<Duration>) {
-        self.statuses_published_total.inc();
-        if let Some(age) = since_event {
-            self.end_to_end_seconds.with_label_values(&[topic.label()]).observe(age.as_secs_f64());
-        }
-    }
-
-    pub fn publish_failed(&self, topic: OutputTopic, records: u64) {
-        self.publish_failures_total.with_label_values(&[topic.label()]).inc_by(records);
     }
 }
 

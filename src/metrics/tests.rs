@@ -1,5 +1,5 @@
 use super::*;
-use crate::domain::outcome::Reason;
+use crate::domain::outcome::{Ending, Reason};
 
 const DOCUMENT: &str = include_str!("../../docs/metrics.md");
 

@@ -53,10 +53,15 @@ impl Scene {
 
     /// A worker that may never become ready.
     pub fn starting(&self, overrides: &[(&str, &str)]) -> Worker {
+        self.starting_within(overrides, &[])
+    }
+
+    /// The same with further variables of its environment.
+    pub fn starting_within(&self, overrides: &[(&str, &str)], variables: &[(&str, String)]) -> Worker {
         let endpoint = self.sync_api.endpoint();
         let all: Vec<(&str, &str)> =
             std::iter::once(("SYNC__ENDPOINT", endpoint.as_str())).chain(overrides.iter().copied()).collect();
-        Worker::start(&self.stack, &self.topics.env, &all).unwrap()
+        Worker::start_within(&self.stack, &self.topics.env, &all, variables).unwrap()
     }
 
     /// Deletions of all, published at once.

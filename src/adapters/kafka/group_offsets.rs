@@ -41,12 +41,12 @@ impl OffsetStore for GroupOffsets {
     }
 }
 
-/// What the owners before had settled above the committed offsets of these partitions.
-pub(super) fn settled(
+/// The committed offsets of these partitions, and what the owners before had settled above them.
+pub(super) fn progress(
     consumer: &BaseConsumer<IntakeContext>,
     partitions: &[Partition],
-) -> Result<BTreeMap<Partition, OffsetMap>, KafkaError> {
-    read(consumer, partitions, |offset, element| OffsetMap::decode(element.metadata(), offset))
+) -> Result<BTreeMap<Partition, (i64, Option<OffsetMap>)>, KafkaError> {
+    read(consumer, partitions, |offset, element| Some((offset, OffsetMap::decode(element.metadata(), offset))))
 }
 
 fn read<T>(

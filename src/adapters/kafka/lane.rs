@@ -22,11 +22,13 @@ pub(super) struct Lane {
     pub epoch: Epoch,
     pub gate: Arc<Gate>,
     pub queue: PartitionQueue<IntakeContext>,
+    /// The offset that comes next, unless there is a gap; `None` where nothing was ever committed.
+    pub next: Option<i64>,
 }
 
 impl Lane {
     /// What is there, up to a batch and the gate's room; and the error that came after it.
-    pub(super) fn read(&self, decode: Decode) -> (Vec<Delivery>, Option<KafkaError>) {
+    pub(super) fn read(&mut self, decode: Decode) -> (Vec<Delivery>, Option<KafkaError>) {
         let room = self.gate.room().min(BATCH);
         let (mut records, mut failure) = (Vec::new(), None);
         while records.len() < room {
@@ -42,6 +44,16 @@ impl Lane {
         // What was read is taken, even when the gate has been closed meanwhile: the pipeline gives it back.
         self.gate.take(records.len());
         (records, failure)
+    }
+
+    /// The first gap before or among records that were read: from the offset that should have come, to the one that did.
+    pub(super) fn jump(&mut self, records: &[Delivery]) -> Option<(i64, i64)> {
+        let mut jump = None;
+        for record in records {
+            let expected = self.next.replace(record.offset + 1).filter(|expected| *expected < record.offset);
+            jump = jump.or(expected.map(|expected| (expected, record.offset)));
+        }
+        jump
     }
 }
 

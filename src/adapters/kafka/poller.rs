@@ -135,8 +135,11 @@ impl Poller {
                 return Ok(has_read);
             }
             self.turn = (self.turn + 1) % self.lanes.len();
-            let lane = &self.lanes[self.turn];
+            let lane = &mut self.lanes[self.turn];
             let (records, error) = lane.read(self.parts.decode);
+            if let Some((from, to)) = lane.jump(&records) {
+                self.parts.consumer.client().context().watermarks.jumped(lane.partition, from, to);
+            }
             if !records.is_empty() {
                 has_read = true;
                 self.parts.outbox.push(Arrival::Records { partition: lane.partition, epoch: lane.epoch, records });
@@ -178,7 +181,7 @@ impl Poller {
         let mut assigned = Vec::new();
         let partitions = self.context().partitions(list);
         // Without them the work is done again, which harms nobody: less than a start that waits for a coordinator.
-        let mut settled = group_offsets::settled(&self.parts.consumer, &partitions).unwrap_or_else(|error| {
+        let mut progress = group_offsets::progress(&self.parts.consumer, &partitions).unwrap_or_else(|error| {
             tracing::warn!(%error, "cannot read what is settled above the committed offsets: it is done again");
             BTreeMap::new()
         });
@@ -190,9 +193,9 @@ impl Poller {
             let queue = queue.ok_or(IntakeError::Queue(partition))?;
             let epoch = self.context().ownership.begin(partition);
             let gate = Arc::new(Gate::new(self.parts.room));
-            let settled = settled.remove(&partition);
+            let (next, settled) = progress.remove(&partition).map_or((None, None), |(next, map)| (Some(next), map));
             assigned.push(Assignment { partition, epoch, settled, gate: Arc::clone(&gate) });
-            self.lanes.push(Lane { partition, epoch, gate, queue });
+            self.lanes.push(Lane { partition, epoch, gate, queue, next });
         }
         take_on(&self.parts.consumer, list).map_err(IntakeError::Rebalance)?;
         self.context().ownership.count_change();

@@ -50,7 +50,7 @@ pub(super) async fn publish(
     // Order: last, so that it never promises more than what was acknowledged.
     let told = publisher.publish(&[plan.told(stamp())]).await;
     writeln!(console.output, "published {users} users in {} events", plan.events())?;
-    if let Err(failure) = told {
+    if let Err(Unpublished { failure, .. }) = told {
         writeln!(console.output, "the submission record is missing on the status topic: {failure}")?;
     }
     Ok(Exit::Done)

@@ -5,10 +5,15 @@
 //! The suite of `docs/faults.md`: each case is a [`case::Case`] that says its promise, its fault and its oracle, played as a
 //! [`storm::Storm`]. `FAULTS=whole` plays it in full, `FAULTS_SEED` in another order.
 
+mod broker;
 mod case;
 mod cassandra;
+mod endings;
+mod frontiers;
 mod intake;
 mod kafka;
+mod members;
+mod operators;
 mod people;
 mod postgres;
 mod processes;

@@ -56,6 +56,17 @@ impl People {
         (deletions, requests)
     }
 
+    /// Of those alive only: for cases that publish the deletions in waves of their own.
+    pub fn events_of_the_living(&self) -> (Vec<Record>, Vec<Record>) {
+        let deletions = self.alive.iter().map(|id| deletion(id)).collect();
+        (deletions, self.resynced.chunks(10).map(|ids| request_all("resync-user", ids)).collect())
+    }
+
+    /// The deleted in so many waves.
+    pub fn waves(&self, count: usize) -> Vec<Vec<String>> {
+        self.deleted.chunks(self.deleted.len().div_ceil(count)).map(<[String]>::to_vec).collect()
+    }
+
     /// What the last final status must say.
     pub fn is_right(ending: &str, is_deleted: bool, is_resynced: bool) -> bool {
         match (is_deleted, is_resynced) {

@@ -19,6 +19,9 @@ use crate::scene::{PATIENCE, Scene};
 /// In which everything must have converged.
 const QUIET: Duration = Duration::from_mins(3);
 
+/// `kafka.commit_interval`, and as much for the commit itself.
+const UNCOMMITTED_MS: u64 = 2_000;
+
 /// What a case needs of its world.
 pub struct Setting {
     pub partitions: i32,
@@ -41,6 +44,18 @@ impl Setting {
         self.worker.push((key, value.to_owned()));
         self
     }
+
+    /// Who is killed or frozen is missed after a second and a half: more faults in the same time.
+    #[must_use]
+    pub fn soon_missed(self) -> Self {
+        self.with("KAFKA__SESSION_TIMEOUT", "1500ms").with("DRAIN_TIMEOUT", "500ms")
+    }
+
+    #[must_use]
+    pub fn beside(mut self, sync_api: &'static [&'static str]) -> Self {
+        self.sync_api = sync_api;
+        self
+    }
 }
 
 pub struct Storm {
@@ -52,11 +67,16 @@ pub struct Storm {
     pub workers: Vec<Worker>,
     /// More than one worker may call for a user at once: what is under way at a former owner cannot be stopped.
     pub owners_overlap: bool,
-    /// Repeats that one fault may cause: what was settled since the last commit.
+    /// Repeats that one fault may cause, beside what was told shortly before a [`Storm::cut`].
     pub repeats_a_fault: usize,
     setting: Setting,
     untouched: BTreeMap<&'static str, i64>,
     struck: usize,
+    /// When the last fault struck, and how much was told by then.
+    last: (Instant, usize),
+    /// Times whose statuses may be told again, in milliseconds since 1970, as statuses say when they were made.
+    cuts: Vec<(u64, u64)>,
+    recoveries: Vec<Duration>,
     peak_kib: u64,
     since: Instant,
 }
@@ -78,6 +98,9 @@ impl Storm {
             repeats_a_fault: 0,
             setting,
             struck: 0,
+            last: (Instant::now(), 0),
+            cuts: Vec::new(),
+            recoveries: Vec::new(),
             peak_kib: 0,
             since: Instant::now(),
         }
@@ -86,6 +109,13 @@ impl Storm {
     /// Publishes everybody's events.
     pub async fn publish(&mut self) {
         let (deletions, requests) = self.people.events(&mut self.dice);
+        self.scene.topics.publish(DELETE, &deletions).await.unwrap();
+        self.scene.topics.publish(REQUEST, &requests).await.unwrap();
+    }
+
+    /// The deleted are left to waves.
+    pub async fn publish_living(&mut self) {
+        let (deletions, requests) = self.people.events_of_the_living();
         self.scene.topics.publish(DELETE, &deletions).await.unwrap();
         self.scene.topics.publish(REQUEST, &requests).await.unwrap();
     }
@@ -100,13 +130,33 @@ impl Storm {
 
     /// One more that may never become ready.
     pub fn start(&self) -> Worker {
+        self.start_within(&[])
+    }
+
+    /// The same with further variables of its environment.
+    pub fn start_within(&self, variables: &[(&str, String)]) -> Worker {
         let settings: Vec<_> = self.setting.worker.iter().map(|(key, value)| (*key, value.as_str())).collect();
-        self.scene.starting(&settings)
+        self.scene.starting_within(&settings, variables)
     }
 
     /// Counts a fault.
     pub fn strike(&mut self) {
         self.struck += 1;
+        self.last = (Instant::now(), self.scene.statuses.count());
+    }
+
+    /// Counts a fault after which what was told since the last commit may be told again.
+    pub fn cut(&mut self) {
+        let now = wall_ms();
+        self.cuts.push((now.saturating_sub(UNCOMMITTED_MS), now));
+        self.strike();
+    }
+
+    /// The last cut went on until now: what was told meanwhile could not be committed either.
+    pub fn lengthen_cut(&mut self) {
+        if let Some((_, end)) = self.cuts.last_mut() {
+            *end = wall_ms();
+        }
     }
 
     /// `kill -9`.
@@ -114,7 +164,34 @@ impl Storm {
         let mut worker = self.workers.remove(place);
         self.note_memory(&worker);
         worker.kill9().unwrap();
+        self.cut();
+    }
+
+    /// SIGTERM, and its end with 0; how long that took.
+    pub async fn end(&mut self, place: usize) -> Duration {
+        let mut worker = self.workers.remove(place);
+        self.note_memory(&worker);
         self.strike();
+        let asked = Instant::now();
+        worker.term().unwrap();
+        let exit = worker.until_ended(PATIENCE).await.unwrap_or_else(|error| panic!("{error:?}"));
+        assert_eq!(exit.code(), Some(0), "{}", worker.log());
+        asked.elapsed()
+    }
+
+    /// Until something is told again after the last fault: its recovery.
+    pub async fn until_recovered(&mut self) {
+        let (since, before) = self.last;
+        let wanted = |all: &[Status]| all.len() > before || is_everybody_told(all, self.setting.users);
+        let told = self.scene.statuses.until("work goes on", QUIET, wanted).await;
+        if told.unwrap_or_else(|error| panic!("{error:?}")).len() > before {
+            self.recoveries.push(since.elapsed());
+        }
+    }
+
+    /// Until the last status of all of these says what it must.
+    pub async fn until_final(&self, ids: &[String]) {
+        self.scene.final_endings_within(ids, QUIET).await;
     }
 
     pub fn note_memory(&mut self, worker: &Worker) {
@@ -150,13 +227,18 @@ impl Storm {
         assert_eq!(untouched, self.untouched, "nobody alive is harmed");
         self.assert_order().await;
         self.assert_budget_is_whole().await;
-        let repeats = repeats(&self.scene.statuses.all());
-        let bound = self.struck * self.repeats_a_fault;
+        let all = self.scene.statuses.all();
+        let repeats = repeats(&all);
+        let bound = self.struck * self.repeats_a_fault + told_within(&self.cuts, &all);
         assert!(repeats <= bound, "{repeats} statuses were told again, the bound is {bound}");
         for worker in std::mem::take(&mut self.workers) {
             self.note_memory(&worker);
         }
-        self.write(recovery, repeats, bound);
+        if self.recoveries.is_empty() {
+            self.recoveries.push(recovery);
+        }
+        self.recoveries.sort();
+        self.write(repeats, bound);
     }
 
     fn assert_right(&self, endings: &BTreeMap<String, String>) {
@@ -191,17 +273,35 @@ impl Storm {
     }
 
     /// For `docs/faults.md`.
-    fn write(&self, recovery: Duration, repeats: usize, bound: usize) {
+    fn write(&self, repeats: usize, bound: usize) {
         let Case { name, promise, fault, oracle, rows } = self.case;
+        let recovery = |place: usize| self.recoveries.get(place).map(Duration::as_millis);
+        let (median, worst) = (recovery(self.recoveries.len() / 2), recovery(self.recoveries.len() - 1));
         let line = json!({
             "case": name, "promise": promise, "fault": fault, "oracle": oracle, "rows": rows,
             "form": sized("short", "whole"), "seed": self.dice.seed, "faults": self.struck, "users": self.setting.users,
             "statuses": self.scene.statuses.count(), "lost": 0, "order": 0, "alive_purged": 0, "repeats": repeats,
-            "bound": bound, "recovery_ms": recovery.as_millis(), "took_ms": self.since.elapsed().as_millis(),
+            "bound": bound, "recovery_ms": median, "worst_recovery_ms": worst, "took_ms": self.since.elapsed().as_millis(),
             "peak_mib": self.peak_kib / 1024,
         });
         local_stack::results::append(&line).unwrap();
     }
+}
+
+fn wall_ms() -> u64 {
+    u64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap_or_default().as_millis()).unwrap()
+}
+
+fn is_everybody_told(all: &[Status], users: usize) -> bool {
+    all.len() >= users && all.iter().map(|status| status.user.as_str()).collect::<BTreeSet<_>>().len() >= users
+}
+
+/// What may have been told and not committed at each cut: a commit follows a second after, and takes its time.
+fn told_within(cuts: &[(u64, u64)], all: &[Status]) -> usize {
+    let mut times: Vec<u64> = all.iter().filter_map(|status| status.record["ets"].as_u64()).collect();
+    times.sort_unstable();
+    let before = |time: u64| times.partition_point(|told| *told <= time);
+    cuts.iter().map(|(begin, end)| before(*end) - before(*begin)).sum()
 }
 
 /// Statuses that a reader drops because it has seen their id.

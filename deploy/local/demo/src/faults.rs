@@ -1,9 +1,12 @@
 //! A stack whose services may be killed, because nobody else works on it: `STACK=faults`, or any name that begins so.
 
+use std::path::PathBuf;
+use std::process::Command;
+
 use anyhow::{Context as _, ensure};
 
 use crate::Stack;
-use crate::stack::{told_by, tool};
+use crate::stack::{repository, told_by, tool};
 
 /// A service that a test may kill.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -53,6 +56,19 @@ impl Faults {
     /// When it cannot be killed.
     pub fn kill(&self, service: Service) -> anyhow::Result<()> {
         told_by(tool().args(["down", "--kill", service.name()])).map(drop).with_context(|| format!("kill {service:?}"))
+    }
+
+    /// `STOP` or `CONT`: it stands still, its connections stay.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn signal(&self, service: Service, signal: &str) -> anyhow::Result<()> {
+        let states = std::env::var_os("STACK_STATE").map(PathBuf::from);
+        let states = states.unwrap_or_else(|| repository().join("deploy/local/.state"));
+        let name = std::env::var("STACK").unwrap_or_default();
+        let pid = states.join(name).join(service.name()).join("pid");
+        let pid = std::fs::read_to_string(&pid).with_context(|| format!("{} is not there", pid.display()))?;
+        told_by(Command::new("kill").args(["-s", signal, pid.trim()])).map(drop)
     }
 
     /// Back when it answers.

@@ -2,10 +2,12 @@
 //! them. For the tests against the real stack and for the demo; the worker never depends on it.
 
 pub mod accounts;
+pub mod clock;
 pub mod events;
 pub mod faults;
 pub mod keycloak_rows;
 pub mod offsets;
+pub mod operator;
 mod process;
 pub mod records;
 pub mod results;
@@ -17,6 +19,7 @@ pub mod waiting;
 pub mod worker;
 
 pub use accounts::{Accounts, Tokens};
+pub use clock::Clock;
 pub use faults::{Faults, Service};
 pub use keycloak_rows::KeycloakRows;
 pub use records::{Records, Status, Statuses};

@@ -71,7 +71,7 @@ impl Topics {
         .await
     }
 
-    fn has_leaders(&self, name: &str) -> bool {
+    pub(crate) fn has_leaders(&self, name: &str) -> bool {
         let metadata = self.producer.client().fetch_metadata(Some(name), Duration::from_secs(10));
         metadata.is_ok_and(|metadata| {
             metadata.topics().iter().all(|topic| {

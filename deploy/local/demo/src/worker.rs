@@ -29,6 +29,19 @@ impl Worker {
     /// # Errors
     /// When it cannot be started.
     pub fn start(stack: &Stack, env: &str, overrides: &[(&str, &str)]) -> anyhow::Result<Self> {
+        Self::start_within(stack, env, overrides, &[])
+    }
+
+    /// With further variables of its environment, as they are.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start_within(
+        stack: &Stack,
+        env: &str,
+        overrides: &[(&str, &str)],
+        variables: &[(&str, String)],
+    ) -> anyhow::Result<Self> {
         let program = match std::env::var_os("USER_PURGE_SYNC_BIN") {
             Some(program) => PathBuf::from(program),
             None => programs()?.join("user-purge-sync"),
@@ -42,6 +55,7 @@ impl Worker {
         for (key, value) in settings(stack, env).into_iter().chain(owned(overrides)) {
             command.env(format!("{PREFIX}{key}"), value);
         }
+        command.envs(variables.iter().map(|(key, value)| (key, value)));
         Ok(Self { process: Process::spawn(&mut command)?, log, http: reqwest::Client::new() })
     }
 
