@@ -9,7 +9,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode;
 
-use super::client::{PropertyRefused, Quiet, admin_config};
+use super::client::{PropertyRefused, Quiet, admin_config, unusable};
 use super::topics::{Topic, Topics};
 use crate::settings::KafkaSettings;
 
@@ -73,8 +73,8 @@ pub struct TopicAdmin {
 impl TopicAdmin {
     pub fn try_new(settings: &KafkaSettings, topics: Arc<Topics>) -> Result<Self, TopicError> {
         let config = admin_config(settings)?;
-        let admin = config.create_with_context(Quiet).map_err(TopicError::Client)?;
-        let asker = Arc::new(config.create_with_context(Quiet).map_err(TopicError::Client)?);
+        let admin = config.create_with_context(Quiet).map_err(|error| TopicError::Client(unusable(error)))?;
+        let asker = Arc::new(config.create_with_context(Quiet).map_err(|error| TopicError::Client(unusable(error)))?);
         Ok(Self { topics, admin, asker })
     }
 
