@@ -18,7 +18,8 @@ fn main() -> ExitCode {
     match start(cli) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("user-purge-sync: {error:#}");
+            // Where nobody reads standard error, the exit code still tells: no panic.
+            writeln!(stderr(), "user-purge-sync: {error:#}").ok();
             Exit::of(&error).into()
         }
     }

@@ -24,7 +24,9 @@ where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     let filter = EnvFilter::try_new(&settings.level).context("log.level is no filter")?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
+    // Its complaint about a log that cannot be written goes to standard error too and panics when that is the log: a full
+    // disk behind the log must not end the worker.
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).log_internal_errors(false);
     Ok(match settings.format {
         LogFormat::Text => Box::new(builder.with_ansi(stderr().is_terminal()).finish()),
         LogFormat::Json => Box::new(builder.json().flatten_event(true).with_current_span(false).finish()),

@@ -114,6 +114,23 @@ fn run_needs_a_decision_about_the_purge() {
 }
 
 #[test]
+fn a_full_disk_behind_standard_error_ends_nothing() {
+    let undecided: &[(&str, &str)] = &[];
+    // A warning is logged first; then nothing can be served at an address that is reserved for documentation.
+    let warned = &[
+        ("USER_PURGE_SYNC__PURGE__MODE", "off"),
+        ("USER_PURGE_SYNC__SYNC__TIMEOUT", "5s"),
+        ("USER_PURGE_SYNC__HTTP__LISTEN", "192.0.2.1:80"),
+    ];
+    for (variables, code) in [(undecided, 64), (warned.as_slice(), 70)] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin("user-purge-sync"));
+        let ended = command.env_clear().envs(variables.iter().copied()).arg("run").stderr(full).status().unwrap();
+        assert_eq!(ended.code(), Some(code), "{ended}");
+    }
+}
+
+#[test]
 fn config_prints_what_is_in_effect_without_secrets() {
     let file = OnDisk::new("my.toml", b"[sync]\napi_key = 'hunter2'\n[intake]\npage = 100\n");
     let ended = run(program(&["config", "--config", file.as_str()])

@@ -95,6 +95,9 @@ impl Reading {
         let text = text.trim();
         if text.is_empty() {
             self.file.blank += 1;
+        } else if text.contains('\r') {
+            // The csv reader would take what comes before it and forget the rest.
+            self.refuse("holds a carriage return: lines end with a line feed");
         } else if let Some(cells) = self.splitter.split(text)? {
             self.cells(&cells);
         } else {
@@ -232,6 +235,13 @@ mod tests {
         let file = read("\"a\"\nb\",\"\n\"c\n\"d\"\"e\"\n".as_bytes()).unwrap();
         assert_eq!(ids(&file), ["a", "d\"e"]);
         assert_eq!(file.named.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [2, 3]);
+    }
+
+    #[test]
+    fn lines_that_end_in_an_old_way_are_not_lost_in_silence() {
+        let file = read("a\rb\rc\r\nd\r\n".as_bytes()).unwrap();
+        assert_eq!((ids(&file), file.invalid), (vec!["d"], 1));
+        assert!(file.named[0].1.starts_with("holds a carriage return"), "{:?}", file.named);
     }
 
     #[test]

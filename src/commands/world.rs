@@ -109,14 +109,14 @@ fn topics_probe(admin: TopicAdmin, args: &CheckArgs) -> Probe {
         }
         Ok(())
     };
-    Probe { name: "kafka's topics".to_owned(), keys: "topics.*, env", ask: Box::pin(ask) }
+    Probe { name: "kafka's topics".to_owned(), keys: "kafka.*, topics.*, env", ask: Box::pin(ask) }
 }
 
 /// Kafka away may pass; whatever else is wrong with topics a person must mend.
 fn failure_of_topics(error: TopicError) -> Failure {
     let disposition = match error {
         TopicError::Unreachable(_) => Disposition::Retry(Blame::Server),
-        TopicError::Property(_) | TopicError::Client(_) | TopicError::Missing(_) | TopicError::Refused { .. } => {
+        TopicError::Property(_) | TopicError::Client(_) | TopicError::Missing { .. } | TopicError::Refused { .. } => {
             Disposition::Hold
         }
     };

@@ -27,8 +27,14 @@ impl Stage {
                 self.delayed.remove(&(due, item));
             }
             Place::Ready => {
-                if let Some(lane) = self.ready.get_mut(&(track.class, track.group.clone())) {
-                    lane.retain(|queued| *queued != item);
+                let lane = self.ready.get_mut(&(track.class, track.group.clone()));
+                // A backlog is let go oldest first, as it stands here: found at once, where going through the whole lane
+                // for each would keep the engine busy for as long as a shutdown may take.
+                if let Some((lane, place)) = lane.and_then(|lane| {
+                    let place = lane.iter().position(|queued| *queued == item)?;
+                    Some((lane, place))
+                }) {
+                    lane.remove(place);
                 }
             }
             Place::Split => self.splits.iter_mut().for_each(|split| split.retain(|queued| *queued != item)),

@@ -63,7 +63,9 @@ impl Layer {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let table = text.parse::<toml::Table>().map_err(|error| {
             let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
-            Problem::new("", format!("line {line}: {}", error.message())).from(origin)
+            // Where a value is of no type at all, the message quotes it; what follows the first colon does.
+            let message = error.message().split(": ").next().unwrap_or_default();
+            Problem::new("", format!("line {line}: {message}")).from(origin)
         })?;
         let mut layer = Self::default();
         layer.flatten("", table, origin);

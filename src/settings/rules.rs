@@ -59,6 +59,13 @@ impl Rules {
     }
 }
 
+/// A bare word that is no level would be a module's name, and a log that shows only that module: `inof` shows nothing.
+pub(super) fn is_directive(text: &str) -> bool {
+    let text = text.trim();
+    text.contains(['=', '[', ']'])
+        || (!text.is_empty() && text.parse::<tracing_subscriber::filter::LevelFilter>().is_ok())
+}
+
 pub(super) fn is_topic(name: &str) -> bool {
     (1..=249).contains(&name.len())
         && name.chars().all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '_' | '-'))

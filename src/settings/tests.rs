@@ -163,10 +163,48 @@ fn wrong_types_name_key_expectation_and_place() {
 }
 
 #[test]
+fn a_file_says_numbers_words_and_flags_as_such() {
+    let file = "[intake]\npage = 1.5\n[retry]\nattempts = true\ntime = 0\n[sync]\napi_key = 12345\nconcurrency = nan
+        [keycloak.tls]\nenabled = 1\nca_file = 7";
+    let error = problems_of(Some(file), &[]);
+    for told in [
+        "intake.page: must be a whole number, is a number with a point (from /",
+        "retry.attempts: must be a whole number, is true or false",
+        "retry.time: must be text in quotes, is a number",
+        "sync.api_key: must be text in quotes, is a number",
+        "sync.concurrency: must be a whole number, is a number with a point",
+        "keycloak.tls.enabled: must be true or false, is a number",
+        "keycloak.tls.ca_file: must be text in quotes, is a number",
+    ] {
+        assert!(error.contains(told), "{told} is not in {error}");
+    }
+    assert!(!error.contains("12345"), "{error}");
+}
+
+#[test]
+fn no_number_is_too_large_to_be_complained_about() {
+    let error = problems_of(Some("[intake]\npage = 9223372036854775807"), &[]);
+    assert!(error.contains("intake.page: must be 1 to 1000") && error.contains("intake.budget"), "{error}");
+}
+
+#[test]
+fn a_misspelt_log_level_does_not_silence_the_log() {
+    for wrong in ["inof", "", "info,", "7", "info debug"] {
+        let error = problems_of(None, &[("USER_PURGE_SYNC__LOG__LEVEL", wrong)]);
+        assert!(error.contains("log.level: must be off, error"), "{wrong}: {error}");
+    }
+    for right in ["info", "WARN", "info,rdkafka=debug", "off,user_purge_sync::pipeline=trace", "info,[block]=debug"] {
+        load_with(None, &[("USER_PURGE_SYNC__LOG__LEVEL", right)]).unwrap();
+    }
+}
+
+#[test]
 fn a_syntax_error_names_the_line_and_does_not_print_it() {
-    let error = problems_of(Some("[sync]\napi_key = hunter2"), &[]);
-    assert!(error.contains("line 2"), "{error}");
-    assert!(!error.contains("hunter2"), "{error}");
+    for secret in ["hunter2", "98765432109876543210"] {
+        let error = problems_of(Some(&format!("[sync]\napi_key = {secret}")), &[]);
+        assert!(error.contains("line 2"), "{error}");
+        assert!(!error.contains(secret), "{error}");
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use secrecy::ExposeSecret;
 
 use super::load::Problem;
 use super::properties::reserved_property;
-use super::rules::{CallRate, Rules, is_host, is_identifier, is_topic};
+use super::rules::{CallRate, Rules, is_directive, is_host, is_identifier, is_topic};
 use super::{PurgeMode, Settings};
 
 /// The batch job's block size, and what 0 or less means there (`facts/sunbird.md` 1.1).
@@ -89,6 +89,11 @@ impl Settings {
         if let Err(error) = tracing_subscriber::EnvFilter::try_new(&self.log.level) {
             rules.fail("log.level", format!("is no filter: {error}"));
         }
+        rules.require(
+            self.log.level.split(',').all(is_directive),
+            "log.level",
+            "must be off, error, warn, info, debug, trace, or such after a module and '=', comma-separated",
+        );
     }
 
     fn check_kafka(&self, rules: &mut Rules) {
@@ -131,7 +136,7 @@ impl Settings {
     fn check_intake(&self, rules: &mut Rules) {
         let intake = &self.intake;
         rules.within(intake.page, 1, 1000, "intake.page");
-        rules.within(intake.budget, 8 * intake.page, 10_000_000, "intake.budget");
+        rules.within(intake.budget, intake.page.saturating_mul(8), 10_000_000, "intake.budget");
         rules.require(intake.parked >= 1, "intake.parked", "must be at least 1");
         rules.within(intake.reject_limit, 1, 100_000, "intake.reject_limit");
         rules.require(

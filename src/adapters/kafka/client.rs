@@ -92,6 +92,16 @@ pub(super) fn admin_config(settings: &KafkaSettings) -> Result<ClientConfig, Pro
     with_properties(base(settings), settings)
 }
 
+/// Why librdkafka refuses its configuration, without the value it repeats: behind a misspelt name that may be a password.
+pub(super) fn unusable(error: KafkaError) -> KafkaError {
+    match error {
+        KafkaError::ClientConfig(result, problem, key, _) => {
+            KafkaError::ClientConfig(result, problem, format!("(kafka.properties.{key})"), String::new())
+        }
+        other => other,
+    }
+}
+
 /// Sends librdkafka's lines to `tracing`, quietly: whatever a person must know arrives as an error too, and is told
 /// once by whoever polls.
 pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
@@ -175,6 +185,13 @@ mod tests {
         for property in ["session.timeout.ms", "heartbeat.interval.ms", "partition.assignment.strategy"] {
             assert!(!set.contains_key(property), "{property}");
         }
+    }
+
+    #[test]
+    fn a_misspelt_property_is_named_and_its_value_is_not_told() {
+        let config = admin_config(&settings(&[("sasl.passwrd", "hunter2")])).unwrap();
+        let error = config.create::<rdkafka::consumer::BaseConsumer>().map_err(unusable).err().unwrap().to_string();
+        assert!(error.contains("kafka.properties.sasl.passwrd") && !error.contains("hunter2"), "{error}");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use tokio::sync::{mpsc, oneshot};
 
-use super::client::{PropertyRefused, consumer_config};
+use super::client::{PropertyRefused, consumer_config, unusable};
 use super::group_offsets::GroupOffsets;
 use super::lag::Watermarks;
 use super::offsets::{Committer, Flushed, Pace};
@@ -91,9 +91,10 @@ impl Intake {
     ) -> Result<(Self, mpsc::Receiver<Arrival>), IntakeError> {
         let config = consumer_config(settings, &options.group)?;
         let context = IntakeContext::new(Arc::clone(topics));
-        let consumer: BaseConsumer<_> = config.create_with_context(context).map_err(IntakeError::Client)?;
+        let consumer: BaseConsumer<_> =
+            config.create_with_context(context).map_err(|error| IntakeError::Client(unusable(error)))?;
         let names: Vec<_> = options.inputs.iter().map(|topic| topics.name(*topic)).collect();
-        consumer.subscribe(&names).map_err(IntakeError::Client)?;
+        consumer.subscribe(&names).map_err(|error| IntakeError::Client(unusable(error)))?;
         let consumer = Arc::new(consumer);
         let context = Arc::clone(consumer.client().context());
 

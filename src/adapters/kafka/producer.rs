@@ -12,7 +12,7 @@ use rdkafka::producer::future_producer::DeliveryFuture;
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
 use rdkafka::types::RDKafkaErrorCode;
 
-use super::client::{PropertyRefused, Quiet, producer_config};
+use super::client::{PropertyRefused, Quiet, producer_config, unusable};
 use super::locked;
 use super::topics::Topics;
 use crate::domain::record::OutputRecord;
@@ -42,7 +42,8 @@ impl KafkaPublisher {
     /// Kafka need not answer yet.
     pub fn try_new(settings: &KafkaSettings, topics: Arc<Topics>) -> Result<Self, ProducerError> {
         let config = producer_config(settings)?;
-        let producer = Mutex::new(config.create_with_context(Quiet).map_err(ProducerError::Client)?);
+        let producer =
+            Mutex::new(config.create_with_context(Quiet).map_err(|error| ProducerError::Client(unusable(error)))?);
         Ok(Self { topics, config, producer })
     }
 

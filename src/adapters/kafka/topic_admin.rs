@@ -9,7 +9,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode;
 
-use super::client::{PropertyRefused, Quiet, admin_config};
+use super::client::{PropertyRefused, Quiet, admin_config, unusable};
 use super::topics::{Topic, Topics};
 use crate::settings::KafkaSettings;
 
@@ -25,8 +25,8 @@ pub enum TopicError {
     Client(#[source] KafkaError),
     #[error("kafka does not answer")]
     Unreachable(#[source] KafkaError),
-    #[error("missing topics: {}: create them with `user-purge-sync check --create-topics`", .0.join(", "))]
-    Missing(Vec<String>),
+    #[error("missing topics: {}: create them with `user-purge-sync check --create-topics{}`", .names.join(", "), .option)]
+    Missing { names: Vec<String>, option: &'static str },
     #[error("topic {topic}: {code}")]
     Refused { topic: String, code: RDKafkaErrorCode },
 }
@@ -73,8 +73,8 @@ pub struct TopicAdmin {
 impl TopicAdmin {
     pub fn try_new(settings: &KafkaSettings, topics: Arc<Topics>) -> Result<Self, TopicError> {
         let config = admin_config(settings)?;
-        let admin = config.create_with_context(Quiet).map_err(TopicError::Client)?;
-        let asker = Arc::new(config.create_with_context(Quiet).map_err(TopicError::Client)?);
+        let admin = config.create_with_context(Quiet).map_err(|error| TopicError::Client(unusable(error)))?;
+        let asker = Arc::new(config.create_with_context(Quiet).map_err(|error| TopicError::Client(unusable(error)))?);
         Ok(Self { topics, admin, asker })
     }
 
@@ -84,7 +84,10 @@ impl TopicAdmin {
         if missing.is_empty() {
             return Ok(());
         }
-        Err(TopicError::Missing(missing.into_iter().map(|topic| self.topics.name(topic).to_owned()).collect()))
+        // The command does not make Sunbird's own topic unasked.
+        let option = if missing.contains(&Topic::Delete) { " --with-delete-topic" } else { "" };
+        let names = missing.into_iter().map(|topic| self.topics.name(topic).to_owned()).collect();
+        Err(TopicError::Missing { names, option })
     }
 
     /// Those of `wanted` that do not exist.

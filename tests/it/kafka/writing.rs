@@ -101,10 +101,12 @@ async fn missing_topics_are_named_with_the_command_that_makes_them() {
     let place = Place::bare();
     let error = place.admin().require(&[Topic::Delete, Topic::Status]).await.unwrap_err();
     let told = error.to_string();
-    assert!(matches!(error, TopicError::Missing(_)), "{error:?}");
-    for part in [place.topics.name(Topic::Delete), place.topics.name(Topic::Status), "check --create-topics"] {
+    assert!(matches!(error, TopicError::Missing { .. }), "{error:?}");
+    for part in [place.topics.name(Topic::Delete), place.topics.name(Topic::Status), "check --create-topics --with-"] {
         assert!(told.contains(part), "{told}");
     }
+    let ours = place.admin().require(&[Topic::Status]).await.unwrap_err().to_string();
+    assert!(ours.ends_with("check --create-topics`"), "{ours}");
     let publisher = KafkaPublisher::try_new(&place.settings, Arc::clone(&place.topics)).unwrap();
     let Unpublished { failure, places } =
         publisher.publish(&[record(OutputTopic::Status, None, "x")]).await.unwrap_err();
