@@ -5,6 +5,7 @@ use std::sync::Mutex;
 
 use rdkafka::Statistics;
 
+use super::position::Low;
 use super::topics::Topics;
 use crate::domain::ids::{InputTopic, Partition};
 
@@ -18,22 +19,12 @@ pub struct Reach {
     pub committed: Option<i64>,
 }
 
-/// Offsets between what was read last, or committed, and what came next.
-#[derive(Debug, Clone, Copy)]
-struct Jump {
-    from: i64,
-    to: i64,
-    /// Statistics may have been on their way already.
-    looked_at: bool,
-}
-
 /// The latest statistics, at most 5 s old while Kafka answers (`statistics.interval.ms`).
 #[derive(Debug, Default)]
 pub struct Watermarks {
     reaches: Mutex<BTreeMap<Partition, Reach>>,
-    /// The first of each partition since the last statistics, which tell a removal from what is no loss: transaction
-    /// markers, aborted records and compaction leave gaps too.
-    jumps: Mutex<BTreeMap<Partition, Jump>>,
+    /// Empty when they have been looked at.
+    lows: Mutex<BTreeMap<Partition, Low>>,
     missed: Mutex<BTreeMap<InputTopic, u64>>,
 }
 
@@ -49,31 +40,23 @@ impl Watermarks {
                     let reach = Reach { high: partition.hi_offset, committed };
                     let place = Partition { topic: input, number: partition.partition };
                     reaches.insert(place, reach);
-                    self.explain_jump(place, partition.lo_offset);
+                    if partition.lo_offset >= 0 {
+                        let low = Low { offset: partition.lo_offset, is_drained: partition.fetchq_cnt == 0 };
+                        super::locked(&self.lows).insert(place, low);
+                    }
                 }
             }
         }
         *super::locked(&self.reaches) = reaches;
     }
 
-    /// What came next of a partition is not what was expected.
-    pub(super) fn jumped(&self, partition: Partition, from: i64, to: i64) {
-        super::locked(&self.jumps).entry(partition).or_insert(Jump { from, to, looked_at: false });
+    /// Where partitions begin, when there are new statistics.
+    pub(super) fn take_lows(&self) -> BTreeMap<Partition, Low> {
+        std::mem::take(&mut *super::locked(&self.lows))
     }
 
-    /// Whatever lay below the first offset that is left was removed.
-    fn explain_jump(&self, partition: Partition, low: i64) {
-        let mut jumps = super::locked(&self.jumps);
-        let Some(jump) = jumps.get_mut(&partition) else { return };
-        let removed = u64::try_from(jump.to.min(low) - jump.from).unwrap_or_default();
-        if removed > 0 {
-            let (topic, number, from) = (partition.topic.label(), partition.number, jump.from);
-            tracing::error!(topic, partition = number, from, removed, "records were removed before they were read");
-            *super::locked(&self.missed).entry(partition.topic).or_default() += removed;
-        }
-        if removed > 0 || std::mem::replace(&mut jump.looked_at, true) {
-            jumps.remove(&partition);
-        }
+    pub(super) fn count_missed(&self, topic: InputTopic, records: u64) {
+        *super::locked(&self.missed).entry(topic).or_default() += records;
     }
 
     /// Records that were removed before they were read.

@@ -9,6 +9,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::BorrowedMessage;
 
 use super::consumer::Decode;
+use super::position::Position;
 use super::rebalance::IntakeContext;
 use crate::domain::ids::{Epoch, Partition};
 use crate::ports::log::{Delivery, Gate};
@@ -22,8 +23,7 @@ pub(super) struct Lane {
     pub epoch: Epoch,
     pub gate: Arc<Gate>,
     pub queue: PartitionQueue<IntakeContext>,
-    /// The offset that comes next, unless there is a gap; `None` where nothing was ever committed.
-    pub next: Option<i64>,
+    pub position: Position,
 }
 
 impl Lane {
@@ -33,7 +33,10 @@ impl Lane {
         let (mut records, mut failure) = (Vec::new(), None);
         while records.len() < room {
             match self.queue.poll(Duration::ZERO).transpose() {
-                Ok(Some(message)) => records.push(delivery(&message, self.partition, decode)),
+                Ok(Some(message)) => {
+                    self.position.read(message.offset());
+                    records.push(delivery(&message, self.partition, decode));
+                }
                 Ok(None) => break,
                 Err(error) => {
                     failure = Some(error);
@@ -44,16 +47,6 @@ impl Lane {
         // What was read is taken, even when the gate has been closed meanwhile: the pipeline gives it back.
         self.gate.take(records.len());
         (records, failure)
-    }
-
-    /// The first gap before or among records that were read: from the offset that should have come, to the one that did.
-    pub(super) fn jump(&mut self, records: &[Delivery]) -> Option<(i64, i64)> {
-        let mut jump = None;
-        for record in records {
-            let expected = self.next.replace(record.offset + 1).filter(|expected| *expected < record.offset);
-            jump = jump.or(expected.map(|expected| (expected, record.offset)));
-        }
-        jump
     }
 }
 

@@ -18,6 +18,7 @@ pub mod offsets;
 mod outbox;
 pub mod ownership;
 mod poller;
+mod position;
 pub mod producer;
 mod rebalance;
 #[cfg(test)]
@@ -28,7 +29,7 @@ mod trouble;
 
 pub use client::{PropertyRefused, named_for};
 pub use consumer::{Decode, Intake, IntakeError, IntakeOptions};
-pub use offsets::Committer;
+pub use offsets::{Committer, Flushed};
 pub use producer::KafkaPublisher;
 pub use topic_admin::TopicAdmin;
 pub use topics::{Topic, Topics};

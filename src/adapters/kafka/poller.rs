@@ -18,6 +18,7 @@ use super::handover::{Handover, Progress};
 use super::lane::{Lane, delivery};
 use super::offsets::Committer;
 use super::outbox::Outbox;
+use super::position::Position;
 use super::rebalance::{Change, IntakeContext, give_up, take_on};
 use crate::domain::ids::{Epoch, Partition};
 use crate::ports::log::{Arrival, Assignment, Delivery, Gate};
@@ -65,6 +66,7 @@ impl Poller {
             }
             self.advance_handover()?;
             let has_read = self.read_lanes()?;
+            self.tell_removed();
             wait = if has_read { Duration::ZERO } else { (wait * 2).clamp(SHORTEST_WAIT, LONGEST_WAIT) };
         }
         Ok(())
@@ -137,9 +139,6 @@ impl Poller {
             self.turn = (self.turn + 1) % self.lanes.len();
             let lane = &mut self.lanes[self.turn];
             let (records, error) = lane.read(self.parts.decode);
-            if let Some((from, to)) = lane.jump(&records) {
-                self.parts.consumer.client().context().watermarks.jumped(lane.partition, from, to);
-            }
             if !records.is_empty() {
                 has_read = true;
                 self.parts.outbox.push(Arrival::Records { partition: lane.partition, epoch: lane.epoch, records });
@@ -151,6 +150,19 @@ impl Poller {
         }
         self.parts.outbox.hand_over();
         Ok(has_read)
+    }
+
+    /// Nobody will ever do what retention took: a person must know.
+    fn tell_removed(&mut self) {
+        let watermarks = Arc::clone(&self.context().watermarks);
+        for (partition, low) in watermarks.take_lows() {
+            let lane = self.lanes.iter_mut().find(|lane| lane.partition == partition);
+            if let Some((from, removed)) = lane.and_then(|lane| lane.position.removed(low)) {
+                let (topic, number) = (partition.topic.label(), partition.number);
+                tracing::error!(topic, partition = number, from, removed, "records were removed before they were read");
+                watermarks.count_missed(partition.topic, removed);
+            }
+        }
     }
 
     /// An error that passes is told once; a fatal one ends the thread.
@@ -193,9 +205,10 @@ impl Poller {
             let queue = queue.ok_or(IntakeError::Queue(partition))?;
             let epoch = self.context().ownership.begin(partition);
             let gate = Arc::new(Gate::new(self.parts.room));
-            let (next, settled) = progress.remove(&partition).map_or((None, None), |(next, map)| (Some(next), map));
+            let (committed, settled) = progress.remove(&partition).map_or((None, None), |(at, map)| (Some(at), map));
+            let position = Position::committed(committed);
             assigned.push(Assignment { partition, epoch, settled, gate: Arc::clone(&gate) });
-            self.lanes.push(Lane { partition, epoch, gate, queue, next });
+            self.lanes.push(Lane { partition, epoch, gate, queue, position });
         }
         take_on(&self.parts.consumer, list).map_err(IntakeError::Rebalance)?;
         self.context().ownership.count_change();
