@@ -12,7 +12,7 @@ use super::observe::PipelineObserver;
 use super::rules::{rules, stages};
 use super::world::{self, Dependencies};
 use crate::adapters::kafka::topic_admin::TopicError;
-use crate::adapters::kafka::{Intake, IntakeOptions, Topic};
+use crate::adapters::kafka::{Flushed, Intake, IntakeError, IntakeOptions, Topic};
 use crate::admin::{self, Health};
 use crate::domain::decode::decode;
 use crate::domain::ids::InputTopic;
@@ -83,11 +83,18 @@ async fn until_the_end(
         failure = intake.failure() => return Err(failure.into()),
     };
     match end {
-        End::Closed(points) => {
-            intake.close(points).await.context("the last offsets may not be committed")?;
-            tracing::info!("stopped: what was begun is settled and committed");
-            Ok(Exit::Done.into())
-        }
+        End::Closed(points) => match intake.close(points).await {
+            Ok(()) => {
+                tracing::info!("stopped: what was begun is settled and committed");
+                Ok(Exit::Done.into())
+            }
+            // Nobody has to mend anything: whoever has the partitions now does it again, which is harmless.
+            Err(IntakeError::FinalCommit(Flushed::Fenced)) => {
+                tracing::warn!("stopped in the middle of a rebalance: what was settled last may be done again");
+                Ok(Exit::Done.into())
+            }
+            Err(error) => Err(error).context("the last offsets may not be committed"),
+        },
         End::IntakeGone => Err(intake.failure().await.into()),
         End::Stalled => anyhow::bail!("no item has completed for two minutes although there is work: giving up"),
     }
