@@ -264,4 +264,16 @@ mod tests {
         assert_eq!(stage.take_retried(), [("http_401".to_owned(), 2)].into());
         assert!(stage.take_retried().is_empty());
     }
+
+    #[test]
+    fn waiting_for_a_turn_is_no_time_of_an_attempt() {
+        let (mut stage, entered) = (stage(), Instant::now());
+        stage.enter(ItemKey(1), (Class::Fresh, ObjectType::user()), entered, entered);
+        let now = entered + Duration::from_mins(5);
+        let Some(Work::Call(call, _)) = stage.next(now, &|_| true, &mut Vec::new()) else { panic!("it is ready") };
+        let failure = Failure::new(Disposition::Retry(Blame::Call), "http_500");
+        assert!(stage.finish::<()>(call, Err(failure), now).is_empty());
+        assert!(stage.probed::<()>(Some(Ok(())), now).is_empty(), "it has had one attempt of eight");
+        assert_eq!(stage.counts().delayed, 1);
+    }
 }

@@ -25,6 +25,8 @@ impl Engine {
 
     pub(super) fn call_stages(&mut self, now: Now) {
         let mut none = Vec::new();
+        // Order: first, since what is too old for it is looked up again at once.
+        self.call_purge(now);
         while let Some(work) = self.lookup.next(now.at, &|_| true, &mut none) {
             match work {
                 Work::Probe => self.effects.push(Effect::Probe(StageName::Lookup)),
@@ -37,7 +39,6 @@ impl Engine {
                 Work::Call(call, items) => self.push_call(call, &items, Effect::Sync),
             }
         }
-        self.call_purge(now);
         while let Some(work) = self.clear.next(now.at, &|_| true, &mut none) {
             self.effects.push(match work {
                 Work::Probe => Effect::Probe(StageName::Clear),

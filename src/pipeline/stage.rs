@@ -69,7 +69,7 @@ pub(super) struct Track {
     pub(super) class: Class,
     pub(super) group: ObjectType,
     pub(super) place: Place,
-    /// Since when it has been ready: for the linger, and for the time that counted attempts took.
+    /// Since when it has been ready, for the linger; in a call, since the call, for the time that counted attempts take.
     pub(super) since: Instant,
     pub(super) attempts: u32,
     pub(super) spent: Duration,
@@ -231,18 +231,22 @@ impl Stage {
         if !self.may_call(now) {
             return None;
         }
-        let (items, split) = self.take_block(now)?;
-        let (items, late): (Vec<_>, Vec<_>) = items.into_iter().partition(|item| fits(*item));
-        for item in late {
-            self.tracks.remove(&item);
-            diverted.push(item);
-        }
-        if items.is_empty() {
-            return None;
-        }
+        let (items, split) = loop {
+            let (items, split) = self.take_block(now)?;
+            let (items, late): (Vec<_>, Vec<_>) = items.into_iter().partition(|item| fits(*item));
+            for item in late {
+                self.tracks.remove(&item);
+                diverted.push(item);
+            }
+            if !items.is_empty() {
+                break (items, split);
+            }
+        };
         for item in &items {
             if let Some(track) = self.tracks.get_mut(item) {
                 track.place = Place::InCall;
+                // Order: before the call. What it waited for its turn, or behind the breaker, is no time of an attempt.
+                track.since = now;
             }
         }
         let call = CallId(self.next_call);
