@@ -52,6 +52,7 @@ impl Breaker {
     }
 
     pub fn succeeded(&mut self) {
+        self.pause = FIRST_PAUSE;
         self.remember(false);
     }
 
@@ -76,8 +77,11 @@ impl Breaker {
         }
     }
 
+    /// A probe carries no work, so it may pass where work fails (a full disk): pauses go on growing until a call succeeds,
+    /// or the breaker would open and close every second.
     pub fn probe_passed(&mut self) {
-        *self = Self::default();
+        let pause = if self.is_closed() { self.pause } else { (self.pause * 2).min(LONGEST_PAUSE) };
+        *self = Self { pause, ..Self::default() };
     }
 
     pub fn hold(&mut self, reason: String, now: Instant) {
@@ -88,7 +92,6 @@ impl Breaker {
     fn open(&mut self, now: Instant) {
         if self.is_closed() {
             self.state = BreakerState::Open;
-            self.pause = FIRST_PAUSE;
             self.probe_at = Some(now + self.pause);
         }
     }
@@ -193,5 +196,22 @@ mod tests {
         }
         breaker.failed(now);
         assert!(!breaker.is_closed());
+    }
+
+    #[test]
+    fn a_probe_that_passes_where_calls_fail_is_made_less_and_less_often() {
+        let now = Instant::now();
+        let mut breaker = Breaker::default();
+        let opens = |breaker: &mut Breaker| {
+            (0..IN_A_ROW).for_each(|_| breaker.failed(now));
+            breaker.probe_at().unwrap() - now
+        };
+        for pause in [1, 2, 4] {
+            assert_eq!(opens(&mut breaker), FIRST_PAUSE * pause);
+            breaker.probe_passed();
+            breaker.probe_passed();
+        }
+        breaker.succeeded();
+        assert_eq!(opens(&mut breaker), FIRST_PAUSE);
     }
 }
