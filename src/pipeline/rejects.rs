@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 
 /// Quiet after which what waits is told: nothing later will come to vouch for it.
 pub const QUIET: Duration = Duration::from_secs(5);
-/// Half of so many last records holds the partition too.
+/// Half of so many last records holds the partition too: of more where the limit was raised, or raising it would let no
+/// flood pass.
 const WINDOW: usize = 200;
+const WINDOW_OF_LIMITS: usize = 4;
 
 #[derive(Debug)]
 pub struct Rejects<T> {
@@ -49,7 +51,7 @@ impl<T> Rejects<T> {
         self.remember(true);
         self.waiting.push(record);
         self.last_arrival = Some(now);
-        let half = self.recent.len() == WINDOW && self.rejected_recently * 2 >= WINDOW;
+        let half = self.recent.len() == self.window() && self.rejected_recently * 2 >= self.window();
         if self.run >= self.limit || half {
             self.held = true;
         }
@@ -73,8 +75,12 @@ impl<T> Rejects<T> {
         self.held
     }
 
+    fn window(&self) -> usize {
+        WINDOW.max(self.limit * WINDOW_OF_LIMITS)
+    }
+
     fn remember(&mut self, rejected: bool) {
-        if self.recent.len() == WINDOW && self.recent.pop_front() == Some(true) {
+        if self.recent.len() == self.window() && self.recent.pop_front() == Some(true) {
             self.rejected_recently -= 1;
         }
         self.recent.push_back(rejected);
@@ -158,5 +164,16 @@ mod tests {
         }
         rejects.rejected((), now);
         assert!(rejects.is_held());
+    }
+
+    #[test]
+    fn a_raised_limit_lets_a_flood_pass() {
+        let now = Instant::now();
+        let mut rejects = Rejects::new(1_000);
+        for _ in 0..1_000 {
+            rejects.rejected((), now);
+            assert!(!rejects.is_held());
+            assert_eq!(rejects.decoded().len(), 1);
+        }
     }
 }
