@@ -54,7 +54,7 @@ impl From<reqwest::Error> for Trouble {
 /// | 413: the gateway takes 1 MB | Retry, call | `http_413` |
 /// | 429 | Retry after a rest | `http_429` |
 /// | 500 with JSON: more than 10 s of work, or one id it stumbles over | Retry, call | `http_500` |
-/// | 502, 503, 504, or any 5xx with a page: something before the service | Retry, server | `http_502`, … |
+/// | 408, 502, 503, 504, or any 5xx with a page: something before the service | Retry, server | `http_502`, … |
 /// | any other status | Hold | `http_…` |
 pub(super) fn failure(trouble: Trouble, object_type: &ObjectType) -> Failure {
     match trouble {
@@ -79,7 +79,7 @@ pub(super) fn failure(trouble: Trouble, object_type: &ObjectType) -> Failure {
                 413 => Failure::new(Retry(Call), reason).unheard(),
                 429 => Failure::new(Retry(Throttle(rest)), reason),
                 500 if !html => Failure::new(Retry(Call), reason),
-                502..=504 => Failure::new(Retry(Server), reason),
+                408 | 502..=504 => Failure::new(Retry(Server), reason),
                 500..=599 if html => Failure::new(Retry(Server), reason),
                 _ => Failure::new(Hold, reason).because(ENDPOINT),
             }
@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn the_table_of_troubles() {
         let rest = Retry(Throttle(Duration::from_secs(9)));
-        let rows: [(Trouble, Disposition, &str); 35] = [
+        let rows: [(Trouble, Disposition, &str); 36] = [
             (Trouble::Unreadable, Retry(Server), "unreadable_body"),
             (Trouble::NotOk, Hold, "response_code"),
             (Trouble::NotVerified, Hold, "not_verified"),
@@ -141,6 +141,7 @@ mod tests {
             (status(413, true, None), Retry(Call), "http_413"),
             (status(429, false, None), rest, "http_429"),
             (status(429, true, None), rest, "http_429"),
+            (status(408, true, None), Retry(Server), "http_408"),
             (status(500, false, None), Retry(Call), "http_500"),
             (status(500, false, Some(69)), Retry(Call), "http_500"),
             (status(500, true, None), Retry(Server), "http_500"),
