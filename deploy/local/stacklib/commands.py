@@ -87,6 +87,8 @@ class Stack:
         for key, value in {
             "ENV_NAME": settings.env_name,
             "KAFKA_BROKERS": self.services["kafka"].address,
+            "KAFKA_INNER_PORT": settings.port("KAFKA_INNER_PORT"),
+            "KAFKA_DOOR_PORT": settings.port("KAFKA_DOOR_PORT"),
             "CASSANDRA_HOST": "127.0.0.1",
             "CASSANDRA_PORT": settings.port("CASSANDRA_PORT"),
             "POSTGRES_HOST": "127.0.0.1",

@@ -17,9 +17,9 @@ process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
 controller.listener.names=CONTROLLER
-listeners=PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{broker}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listeners=PLAINTEXT://127.0.0.1:{broker},DOOR://127.0.0.1:{inner},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{broker},DOOR://127.0.0.1:{door}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,DOOR:PLAINTEXT,CONTROLLER:PLAINTEXT
 log.dirs={data}
 # A topic that is not there must be an error: the worker promises to say so.
 auto.create.topics.enable=false
@@ -60,7 +60,7 @@ class Kafka(Service):
     """Topics come from setup/topics.conf."""
 
     name = "kafka"
-    port_keys = ("KAFKA_PORT", "KAFKA_CONTROLLER_PORT")
+    port_keys = ("KAFKA_PORT", "KAFKA_CONTROLLER_PORT", "KAFKA_INNER_PORT")
 
     def prepare(self):
         profiles = ["kafka"] if self._is_3 else ["kafka", "kafka-4-logging"]
@@ -104,5 +104,6 @@ class Kafka(Service):
             self.cache.log(self.name), "kafka: format")
 
     def _properties(self, data):
-        broker, controller = (self.settings.port(key) for key in self.port_keys)
-        return PROPERTIES.format(broker=broker, controller=controller, data=data)
+        broker, controller, inner = (self.settings.port(key) for key in self.port_keys)
+        door = self.settings.port("KAFKA_DOOR_PORT")
+        return PROPERTIES.format(broker=broker, controller=controller, inner=inner, door=door, data=data)

@@ -112,7 +112,7 @@ const MOVING: Case = Case {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sigterm_in_the_middle_of_a_rebalance_loses_nothing() {
-    let (users, rounds) = sized((600, 2), (6_000, 20));
+    let (users, rounds) = sized((600, 2), (5_000, 15));
     let mut storm = Storm::brew(MOVING, Setting::of(users).soon_missed().beside(&["--per-id", "10ms"])).await;
     // A call under way cannot be stopped, and its users are told by the new owner too.
     storm.owners_overlap = true;

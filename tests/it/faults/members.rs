@@ -22,7 +22,7 @@ const ZOMBIE: Case = Case {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_frozen_worker_that_comes_back_moves_no_offset() {
-    let rounds = sized(2, 20);
+    let rounds = sized(2, 12);
     let setting = Setting::of(rounds * 300).soon_missed().beside(&["--per-id", "5ms"]);
     let mut storm = Storm::brew(ZOMBIE, setting).await;
     storm.owners_overlap = true;
@@ -73,7 +73,7 @@ const CROWD: Case = Case {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn three_workers_come_and_go_all_the_time() {
-    let (users, time) = sized((600, Duration::from_secs(10)), (12_000, Duration::from_mins(2)));
+    let (users, time) = sized((600, Duration::from_secs(10)), (8_000, Duration::from_mins(2)));
     let mut storm = Storm::brew(CROWD, Setting::of(users).soon_missed().beside(&["--per-id", "40ms"])).await;
     storm.owners_overlap = true;
     storm.repeats_a_fault = IN_CALLS;

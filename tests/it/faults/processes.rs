@@ -51,7 +51,7 @@ const EFFECT: Case = Case {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_between_effect_and_status_a_worker_tells_it_later() {
-    let waves = sized(2, 30);
+    let waves = sized(2, 20);
     let setting = Setting::of(waves * 20).soon_missed().with("KAFKA__PROPERTIES__LINGER_MS", "2000");
     let mut storm = Storm::brew(EFFECT, setting).await;
     // They linger: the wave before may not be committed yet.
@@ -81,7 +81,7 @@ const STATUS: Case = Case {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_between_status_and_commit_a_worker_tells_it_again() {
-    let waves = sized(2, 30);
+    let waves = sized(2, 20);
     let mut storm = Storm::brew(STATUS, Setting::of(waves * 20).soon_missed()).await;
     storm.repeats_a_fault = WAVE;
     storm.publish_living().await;
@@ -136,7 +136,7 @@ const STANDSTILL: Case = Case {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_that_stands_still_for_a_moment_goes_on() {
-    let (users, stops) = sized((1_000, 10), (10_000, 300));
+    let (users, stops) = sized((1_000, 10), (10_000, 400));
     let mut storm = Storm::brew(STANDSTILL, Setting::of(users)).await;
     storm.publish().await;
     let place = storm.join().await;

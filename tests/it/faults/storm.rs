@@ -13,6 +13,7 @@ use local_stack::{Faults, Status, Worker, eventually};
 use serde_json::json;
 
 use super::case::{Case, Dice, sized};
+use super::oracles::{repeats, told_within};
 use super::people::People;
 use crate::scene::{PATIENCE, Scene};
 
@@ -69,9 +70,9 @@ pub struct Storm {
     pub owners_overlap: bool,
     /// Repeats that one fault may cause, beside what was told shortly before a [`Storm::cut`].
     pub repeats_a_fault: usize,
-    setting: Setting,
+    pub(super) setting: Setting,
     untouched: BTreeMap<&'static str, i64>,
-    struck: usize,
+    pub(super) struck: usize,
     /// When the last fault struck, and how much was told by then.
     last: (Instant, usize),
     /// Times whose statuses may be told again, in milliseconds since 1970, as statuses say when they were made.
@@ -241,37 +242,6 @@ impl Storm {
         self.write(repeats, bound);
     }
 
-    fn assert_right(&self, endings: &BTreeMap<String, String>) {
-        let set = |ids: &[String]| -> BTreeSet<String> { ids.iter().cloned().collect() };
-        let (deleted, resynced) = (set(&self.people.deleted), set(&self.people.resynced));
-        let wrong: BTreeMap<_, _> = endings
-            .iter()
-            .filter(|(id, ending)| !People::is_right(ending, deleted.contains(*id), resynced.contains(*id)))
-            .collect();
-        assert!(wrong.is_empty(), "{} ended otherwise: {:?}", wrong.len(), wrong.iter().take(5).collect::<Vec<_>>());
-    }
-
-    /// A resync that read the old row and landed after the delete would show here.
-    async fn assert_order(&self) {
-        let blanked = self.scene.sync_api.documents_with_status(2).await.unwrap();
-        let wrong = self.people.deleted.iter().filter(|id| !blanked.contains(*id)).count();
-        assert_eq!(wrong, 0, "documents of deleted users are not the blanked ones");
-        let calls = self.scene.sync_api.calls().await.unwrap();
-        if !self.owners_overlap {
-            assert_eq!(calls["overlappingUsers"], json!({}), "two calls for one user at once");
-        }
-    }
-
-    async fn assert_budget_is_whole(&self) {
-        for worker in &self.workers {
-            let whole = async || {
-                let held = worker.metric("user_purge_sync_budget_units", &[]).await;
-                held.is_ok_and(|held| held < 0.5)
-            };
-            self.scene.until("budget_returns_to_zero", whole).await;
-        }
-    }
-
     /// For `docs/faults.md`.
     fn write(&self, repeats: usize, bound: usize) {
         let Case { name, promise, fault, oracle, rows } = self.case;
@@ -294,18 +264,4 @@ fn wall_ms() -> u64 {
 
 fn is_everybody_told(all: &[Status], users: usize) -> bool {
     all.len() >= users && all.iter().map(|status| status.user.as_str()).collect::<BTreeSet<_>>().len() >= users
-}
-
-/// What may have been told and not committed at each cut: a commit follows a second after, and takes its time.
-fn told_within(cuts: &[(u64, u64)], all: &[Status]) -> usize {
-    let mut times: Vec<u64> = all.iter().filter_map(|status| status.record["ets"].as_u64()).collect();
-    times.sort_unstable();
-    let before = |time: u64| times.partition_point(|told| *told <= time);
-    cuts.iter().map(|(begin, end)| before(*end) - before(*begin)).sum()
-}
-
-/// Statuses that a reader drops because it has seen their id.
-fn repeats(all: &[Status]) -> usize {
-    let ids: BTreeSet<&str> = all.iter().map(|status| status.mid.as_str()).collect();
-    all.len() - ids.len()
 }

@@ -15,9 +15,19 @@ const PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Clone, Debug)]
 pub struct Stack {
     pub kafka: String,
+    pub kafka_door: KafkaDoor,
     pub cassandra: String,
     pub postgres: Postgres,
     pub keycloak: Keycloak,
+}
+
+/// For a door between Kafka and its clients, who would otherwise be told its own address.
+#[derive(Clone, Debug)]
+pub struct KafkaDoor {
+    /// Where the door leads: `host:port`.
+    pub inner: String,
+    /// Where it stands.
+    pub port: u16,
 }
 
 #[derive(Clone, Debug)]
@@ -80,6 +90,10 @@ impl Stack {
         };
         Ok(Self {
             kafka: value("KAFKA_BROKERS")?,
+            kafka_door: KafkaDoor {
+                inner: format!("127.0.0.1:{}", value("KAFKA_INNER_PORT")?),
+                port: value("KAFKA_DOOR_PORT")?.parse().context("KAFKA_DOOR_PORT")?,
+            },
             cassandra: format!("{}:{}", value("CASSANDRA_HOST")?, value("CASSANDRA_PORT")?),
             postgres: Postgres {
                 host: value("POSTGRES_HOST")?,
