@@ -3,13 +3,32 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use local_stack::Status;
-use serde_json::json;
 
 use super::people::People;
 use super::storm::Storm;
 
+/// What must not be; counted, so that the report tells what was found.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Found {
+    /// Users whose last final status is not the right one.
+    pub lost: usize,
+    /// Documents of deleted users that are not the blanked ones, and users of two calls at once.
+    pub out_of_order: usize,
+    /// Rows of living users that are not there any more, or too many.
+    pub harmed: u64,
+}
+
 impl Storm {
-    pub(super) fn assert_right(&self, endings: &BTreeMap<String, String>) {
+    pub(super) async fn found(&self, endings: &BTreeMap<String, String>) -> Found {
+        let (lost, out_of_order) = (self.lost(endings), self.out_of_order().await);
+        let now = self.scene.rows.of(&self.people.living()).await.unwrap();
+        let tables: BTreeSet<_> = now.keys().chain(self.untouched.keys()).collect();
+        let rows = |counts: &BTreeMap<&str, i64>, table: &str| counts.get(table).copied().unwrap_or_default();
+        let harmed = tables.iter().map(|table| rows(&now, table).abs_diff(rows(&self.untouched, table))).sum();
+        Found { lost, out_of_order, harmed }
+    }
+
+    fn lost(&self, endings: &BTreeMap<String, String>) -> usize {
         let set = |ids: &[String]| -> BTreeSet<String> { ids.iter().cloned().collect() };
         let (deleted, resynced) = (set(&self.people.deleted), set(&self.people.resynced));
         let everybody = set(&self.people.all());
@@ -20,20 +39,21 @@ impl Storm {
             is_right(ending) || ending == "SUCCESS synced" && was_right()
         };
         // A case's own users are the case's to judge.
-        let wrong: BTreeMap<_, _> =
+        let wrong: Vec<_> =
             endings.iter().filter(|(id, ending)| everybody.contains(*id) && !is_right(id, ending)).collect();
-        assert!(wrong.is_empty(), "{} ended otherwise: {:?}", wrong.len(), wrong.iter().take(5).collect::<Vec<_>>());
+        if !wrong.is_empty() {
+            eprintln!("{} ended otherwise: {:?}", wrong.len(), wrong.iter().take(5).collect::<Vec<_>>());
+        }
+        wrong.len()
     }
 
     /// A resync that read the old row and landed after the delete would show here.
-    pub(super) async fn assert_order(&self) {
+    async fn out_of_order(&self) -> usize {
         let blanked = self.scene.sync_api.documents_with_status(2).await.unwrap();
         let wrong = self.people.deleted.iter().filter(|id| !blanked.contains(*id)).count();
-        assert_eq!(wrong, 0, "documents of deleted users are not the blanked ones");
         let calls = self.scene.sync_api.calls().await.unwrap();
-        if !self.owners_overlap {
-            assert_eq!(calls["overlappingUsers"], json!({}), "two calls for one user at once");
-        }
+        let overlapping = calls["overlappingUsers"].as_object().map_or(0, serde_json::Map::len);
+        wrong + if self.owners_overlap { 0 } else { overlapping }
     }
 
     pub(super) async fn assert_budget_is_whole(&self) {
