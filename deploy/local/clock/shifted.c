@@ -1,7 +1,8 @@
 /* The calendar of the program that preloads this, shifted by the seconds that stand in the file CLOCK_SHIFT_FILE: eight
- * bytes, which may change at any time. Monotonic time stays as it is, as when a machine's clock is set. What waits inside
- * the C library until a time of the calendar is not shifted. */
+ * bytes, which may change at any time. Monotonic time stays as it is, as when a machine's clock is set. A wait until a time
+ * of the calendar (librdkafka's) is told in true time, which the C library goes by; of one that has begun the end stays. */
 #define _GNU_SOURCE
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -9,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <threads.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -53,4 +55,14 @@ time_t time(time_t *told)
     if (told)
         *told = now.tv_sec;
     return now.tv_sec;
+}
+
+int cnd_timedwait(cnd_t *restrict condition, mtx_t *restrict mutex, const struct timespec *restrict until)
+{
+    static int (*wait)(cnd_t *, mtx_t *, const struct timespec *);
+    struct timespec truly = *until;
+    if (!wait)
+        *(void **)&wait = dlsym(RTLD_NEXT, "cnd_timedwait");
+    truly.tv_sec -= *shift;
+    return wait(condition, mutex, &truly);
 }
