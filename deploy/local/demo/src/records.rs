@@ -1,5 +1,6 @@
 //! What the worker writes, read as it comes: any topic, and statuses.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -44,6 +45,8 @@ impl Records {
             .set("bootstrap.servers", &topics.brokers)
             .set("group.id", format!("{}-reader", topics.env))
             .set("enable.auto.commit", "false")
+            // A broker that was away may send it back; the end, librdkafka's choice, would leave records out.
+            .set("auto.offset.reset", "earliest")
             .create()?;
         let name = topics.name(topic);
         let metadata = consumer.fetch_metadata(Some(&name), Duration::from_secs(10))?;
@@ -58,9 +61,13 @@ impl Records {
         let read = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&read);
         let reader = tokio::spawn(async move {
+            let mut next: BTreeMap<i32, i64> = BTreeMap::new();
             loop {
                 // Errors of a broker that is away: the client reads on by itself.
-                if let Ok(message) = consumer.recv().await {
+                let Ok(message) = consumer.recv().await else { continue };
+                let next = next.entry(message.partition()).or_default();
+                if message.offset() >= *next {
+                    *next = message.offset() + 1;
                     sink.lock().expect("no reader panics").push(written(&message));
                 }
             }
@@ -215,9 +222,9 @@ impl Statuses {
 
     /// How many statuses there are, by ending.
     #[must_use]
-    pub fn endings(&self) -> std::collections::BTreeMap<String, usize> {
+    pub fn endings(&self) -> BTreeMap<String, usize> {
         self.look(|all| {
-            let mut counts = std::collections::BTreeMap::new();
+            let mut counts = BTreeMap::new();
             for status in all {
                 *counts.entry(status.ending()).or_default() += 1;
             }
