@@ -54,8 +54,9 @@ async fn killed_between_effect_and_status_a_worker_tells_it_later() {
     let waves = sized(2, 20);
     let setting = Setting::of(waves * 20).soon_missed().with("KAFKA__PROPERTIES__LINGER_MS", "2000");
     let mut storm = Storm::brew(EFFECT, setting).await;
-    // They linger, their follow-ups' too: what the last waves told may not be committed yet.
-    storm.repeats_a_fault = 4 * WAVE;
+    storm.repeats_a_fault = 2 * WAVE;
+    // Two seconds longer than elsewhere until they are acknowledged, and a start between.
+    storm.uncommitted_ms = 5_000;
     storm.publish_living().await;
     let mut before = Vec::new();
     for wave in storm.people.waves(waves) {

@@ -70,6 +70,8 @@ pub struct Storm {
     pub owners_overlap: bool,
     /// Repeats that one fault may cause, beside what was told shortly before a [`Storm::cut`].
     pub repeats_a_fault: usize,
+    /// What was told so long before a cut may not be committed.
+    pub uncommitted_ms: u64,
     pub(super) setting: Setting,
     pub(super) untouched: BTreeMap<&'static str, i64>,
     pub(super) struck: usize,
@@ -97,6 +99,7 @@ impl Storm {
             workers: Vec::new(),
             owners_overlap: false,
             repeats_a_fault: 0,
+            uncommitted_ms: UNCOMMITTED_MS,
             setting,
             struck: 0,
             last: (Instant::now(), 0),
@@ -149,7 +152,7 @@ impl Storm {
     /// Counts a fault after which what was told since the last commit may be told again.
     pub fn cut(&mut self) {
         let now = wall_ms();
-        self.cuts.push((now.saturating_sub(UNCOMMITTED_MS), now));
+        self.cuts.push((now.saturating_sub(self.uncommitted_ms), now));
         self.strike();
     }
 
