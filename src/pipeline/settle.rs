@@ -105,11 +105,12 @@ impl Engine {
             return;
         }
         let Outbox { entries, records } = std::mem::take(&mut self.outbox);
-        self.send(entries, records);
+        let id = self.key();
+        self.send(id, entries, records);
     }
 
-    fn send(&mut self, entries: Vec<Entry>, records: Vec<OutputRecord>) {
-        let (id, records) = (self.key(), Arc::from(records));
+    fn send(&mut self, id: u64, entries: Vec<Entry>, records: Vec<OutputRecord>) {
+        let records = Arc::from(records);
         self.effects.push(Effect::Publish(id, Arc::clone(&records)));
         self.parcels.insert(id, Parcel { entries, records });
     }
@@ -149,7 +150,7 @@ impl Engine {
             }
         }
         if !lost.is_empty() {
-            self.send(entries, lost.iter().map(|place| parcel.records[*place].clone()).collect());
+            self.send(id, entries, lost.iter().map(|place| parcel.records[*place].clone()).collect());
         }
     }
 
