@@ -59,9 +59,7 @@ impl Engine {
 
     /// True when nothing is left that can finish, or the time is up.
     pub fn is_drained(&self, now: Now) -> bool {
-        let is_awaited = |(key, item): (&ItemKey, &Item)| !item.abandoned && self.can_finish(*key, item);
-        let is_over = self.closing.is_some_and(|deadline| deadline <= now.at);
-        is_over || !(self.items.iter().any(is_awaited) || self.tells_anything_else_of(&|_| true))
+        self.closing.is_some_and(|deadline| deadline <= now.at) || !self.drains(&|_| true)
     }
 
     /// Events that no branch has done anything for are the next owner's: a backlog of them would use up the whole time.
@@ -111,7 +109,9 @@ impl Engine {
             .values()
             .filter_map(|state| state.revocation.as_ref())
             .filter(|revocation| revocation.answer.is_some())
-            .filter(|revocation| revocation.deadline <= now.at || !self.drains(&revocation.with))
+            .filter(|revocation| {
+                revocation.deadline <= now.at || !self.drains(&|partition| revocation.with.contains(&partition))
+            })
             .map(|revocation| revocation.with.clone())
             .collect();
         for with in ready {
@@ -140,12 +140,13 @@ impl Engine {
         })
     }
 
-    fn drains(&self, partitions: &[Partition]) -> bool {
+    /// Whether something of the partitions that leave can still finish.
+    fn drains(&self, leaves: &dyn Fn(Partition) -> bool) -> bool {
         let items = self.items.iter().any(|(key, item)| {
-            let leaves = self.events.get(&item.event).is_some_and(|event| partitions.contains(&event.partition));
-            leaves && !item.abandoned && self.can_finish(*key, item)
+            let is_leaving = self.events.get(&item.event).is_some_and(|event| leaves(event.partition));
+            is_leaving && !item.abandoned && self.can_finish(*key, item)
         });
-        items || self.tells_anything_else_of(&|partition| partitions.contains(&partition))
+        items || self.tells_anything_else_of(leaves)
     }
 
     fn can_finish(&self, key: ItemKey, item: &Item) -> bool {

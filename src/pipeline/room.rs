@@ -21,7 +21,7 @@ impl Engine {
             .iter()
             .filter(|(_, item)| may_leave(item) && item.phase == Phase::Branches && !item.abandoned)
             .filter(|(key, item)| {
-                let (sync, purge) = (self.sync_stuck(**key), self.purge_stuck(**key));
+                let (sync, purge) = (self.sync.is_stuck(**key), self.purge_stuck(**key));
                 let sync_done = item.sync != Branch::Due;
                 let purge_done = item.purge != Branch::Due && !self.clear.holds(**key);
                 (sync && purge_done) || (purge && sync_done)
@@ -41,10 +41,6 @@ impl Engine {
             }
             self.finish_if_done(key, now);
         }
-    }
-
-    fn sync_stuck(&self, key: ItemKey) -> bool {
-        self.sync.is_stuck(key)
     }
 
     /// An open Admin API breaker is an open purge breaker.

@@ -4,8 +4,6 @@
 use std::time::{Duration, Instant};
 
 use local_stack::Service;
-use local_stack::events::deletion;
-use local_stack::topics::DELETE;
 use local_stack::users::new_ids;
 use scylla::client::session_builder::SessionBuilder;
 
@@ -71,12 +69,7 @@ async fn a_bad_network_to_cassandra_fails_nobody() {
     door.open();
     storm.set("CASSANDRA__HOSTS", &format!("127.0.0.1:{}", door.port()));
     storm.join().await;
-    let mut portions = storm.portions(waves);
-    for wave in 0..waves {
-        storm.publish_next(&mut portions).await;
-        storm.wave_at(&mut door, wave).await;
-    }
-    storm.scene.assert_nobody_failed();
+    storm.weather(&mut door, waves).await;
     storm.calm().await;
 }
 
@@ -103,8 +96,7 @@ async fn a_table_that_changes_harms_nobody() {
         storm.scene.users.put_all(&all, 2).await.unwrap();
         storm.scene.rows.put_federated(&all).await.unwrap();
         storm.scene.users.remove(&all).await.unwrap();
-        let events: Vec<_> = all.iter().map(|id| deletion(id)).collect();
-        storm.scene.topics.publish(DELETE, &events).await.unwrap();
+        storm.scene.publish_deletions(&all).await;
         storm.publish_next(&mut portions).await;
         let column = format!("faults_{change}_{}", &mine[0][..8]);
         session.query_unpaged(format!("ALTER TABLE sunbird.user ADD {column} text"), ()).await.unwrap();

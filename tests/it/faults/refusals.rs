@@ -211,8 +211,7 @@ async fn a_row_that_another_table_needs_fails_only_its_user() {
     storm.scene.rows.sql().execute(note, &[&needed]).await.unwrap();
     let mut portions = storm.portions(count / 2);
     for pair in needed.chunks(2) {
-        let events: Vec<_> = pair.iter().map(|id| deletion(id)).collect();
-        storm.scene.topics.publish(DELETE, &events).await.unwrap();
+        storm.scene.publish_deletions(pair).await;
         storm.publish_next(&mut portions).await;
         storm.strikes(pair.len());
     }

@@ -3,9 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use local_stack::events::deletion;
 use local_stack::eventually;
-use local_stack::topics::DELETE;
 use local_stack::users::new_ids;
 use serde_json::{Value, json};
 
@@ -158,8 +156,7 @@ async fn a_poisoned_block_fails_only_the_user_that_poisons_it() {
     let mut portions = storm.portions(waves);
     for pair in poisoned.chunks(2) {
         storm.publish_next(&mut portions).await;
-        let events: Vec<_> = pair.iter().map(|id| deletion(id)).collect();
-        storm.scene.topics.publish(DELETE, &events).await.unwrap();
+        storm.scene.publish_deletions(pair).await;
         storm.strikes(pair.len());
     }
     storm.scene.final_endings_within(&poisoned, 120 * SECOND).await;
@@ -249,16 +246,21 @@ async fn a_bad_network_to_the_sync_api_fails_nobody() {
     door.open();
     storm.set("SYNC__ENDPOINT", &format!("http://127.0.0.1:{}/v1/data/sync", door.port()));
     storm.join().await;
-    let mut portions = storm.portions(waves);
-    for wave in 0..waves {
-        storm.publish_next(&mut portions).await;
-        storm.wave_at(&mut door, wave).await;
-    }
-    storm.scene.assert_nobody_failed();
+    storm.weather(&mut door, waves).await;
     storm.calm().await;
 }
 
 impl Storm {
+    /// Everybody's events, a portion with each way in which a network is bad; nobody is failed.
+    pub async fn weather(&mut self, door: &mut Door, waves: usize) {
+        let mut portions = self.portions(waves);
+        for wave in 0..waves {
+            self.publish_next(&mut portions).await;
+            self.wave_at(door, wave).await;
+        }
+        self.scene.assert_nobody_failed();
+    }
+
     /// One of the ways in which a network is bad, for some seconds, with resets in the middle; then it is good.
     pub async fn wave_at(&mut self, door: &mut Door, wave: usize) {
         let ways = [Way::Deaf, Way::Frozen, Way::Late(SECOND / 4), Way::Narrow(50_000)];

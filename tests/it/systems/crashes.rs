@@ -110,7 +110,7 @@ async fn a_crash_redoes_little() {
     scene.sync_api.behave(&json!({"falseIds": [&ids[0]]})).await.unwrap();
     let patient = [("RETRY__ATTEMPTS", "1000"), ("RETRY__TIME", "10min"), ("RETRY__MAX_PAUSE", "1s")];
     let mut worker = scene.worker(&patient).await;
-    scene.topics.publish(DELETE, &ids.iter().map(|id| deletion(id)).collect::<Vec<_>>()).await.unwrap();
+    scene.publish_deletions(&ids).await;
     scene.final_endings(&ids[1..]).await;
     let mapped = eventually("all but the first are in the map", PATIENCE, async || {
         let progress = scene.topics.progress(&[DELETE]).await.ok()?;

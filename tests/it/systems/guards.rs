@@ -22,7 +22,7 @@ async fn administrators_and_service_accounts_are_kept_and_told() {
     assert_eq!(sql.execute(make_service, &[service]).await.unwrap(), 1);
     let rows = scene.rows.of(&ids).await.unwrap();
     let _worker = scene.worker(&[("KEYCLOAK__DENY_LIST", denied.as_str())]).await;
-    scene.topics.publish(DELETE, &ids.iter().map(|id| deletion(id)).collect::<Vec<_>>()).await.unwrap();
+    scene.publish_deletions(&ids).await;
 
     let endings = scene.final_endings(&ids).await;
     assert!(endings.values().all(|ending| ending == "FAILED protected"), "{endings:?}");
@@ -48,7 +48,7 @@ async fn rows_of_another_realm_are_kept() {
     scene.rows.sql().execute(foreign, &[&id]).await.unwrap();
     let kept = scene.rows.of_exactly(&elsewhere).await.unwrap();
     let _worker = scene.worker(&[]).await;
-    scene.topics.publish(DELETE, &ids.iter().map(|id| deletion(id)).collect::<Vec<_>>()).await.unwrap();
+    scene.publish_deletions(&ids).await;
 
     let endings = scene.final_endings(&ids).await;
     assert!(endings.values().all(|ending| ending == "SUCCESS purged"), "{endings:?}");

@@ -1,9 +1,9 @@
 //! Users of whom one branch cannot be done, and users who are kept: each is told, and nobody beside them suffers.
 
 use local_stack::Status;
-use local_stack::events::{Record, deletion, request};
+use local_stack::events::{Record, request};
 use local_stack::records::Written;
-use local_stack::topics::{DELETE, REQUEST};
+use local_stack::topics::REQUEST;
 use local_stack::users::new_ids;
 use serde_json::json;
 
@@ -39,7 +39,7 @@ async fn what_one_branch_cannot_do_is_partial_and_what_neither_can_is_failed() {
     let lock = "SELECT FROM user_entity WHERE id = ANY($1) FOR UPDATE";
     assert_eq!(scene.rows.sql().query(lock, &[&busy]).await.unwrap().len(), 2);
     let _worker = scene.worker(&FEW_CHANCES).await;
-    scene.topics.publish(DELETE, &all.iter().map(|id| deletion(id)).collect::<Vec<_>>()).await.unwrap();
+    scene.publish_deletions(&all).await;
 
     let endings = scene.final_endings(&all).await;
     assert!(well.iter().all(|id| endings[id] == "SUCCESS purged"), "{endings:?}");
@@ -116,7 +116,7 @@ async fn a_user_without_a_row_is_purged_where_the_guard_says_so() {
     let rows = scene.rows.of(&live).await.unwrap();
     let _worker = scene.worker(&[("GUARD__MISSING_USER", "purge"), ("DELAY__LOOKS", "1")]).await;
     let all = [&missing[..], &live].concat();
-    scene.topics.publish(DELETE, &all.iter().map(|id| deletion(id)).collect::<Vec<_>>()).await.unwrap();
+    scene.publish_deletions(&all).await;
 
     let endings = scene.final_endings(&all).await;
     assert_eq!(endings[&missing[0]], "SUCCESS purged");
@@ -144,7 +144,7 @@ async fn a_linked_user_is_kept_and_told() {
     assert_eq!(scene.rows.sql().execute(link, &[&linked[0]]).await.unwrap(), 1);
     let rows = scene.rows.of(&linked).await.unwrap();
     let _worker = scene.worker(&[]).await;
-    scene.topics.publish(DELETE, &all.iter().map(|id| deletion(id)).collect::<Vec<_>>()).await.unwrap();
+    scene.publish_deletions(&all).await;
 
     let endings = scene.final_endings(&all).await;
     assert_eq!((&*endings[&linked[0]], &*endings[&well[0]]), ("FAILED protected", "SUCCESS purged"));

@@ -96,7 +96,7 @@ async fn with_the_purge_off_users_are_only_synced() {
     // Not even the database is needed.
     let off = [("PURGE__MODE", "off"), ("KEYCLOAK__PORT", "1"), ("DELAY__LOOKS", "1"), ("RETRY__ATTEMPTS", "2")];
     let _worker = scene.worker(&off).await;
-    scene.topics.publish(DELETE, &all.iter().map(|id| deletion(id)).collect::<Vec<_>>()).await.unwrap();
+    scene.publish_deletions(&all).await;
 
     let endings = scene.final_endings(&all).await;
     assert!(deleted.iter().all(|id| endings[id] == "SUCCESS synced"), "{endings:?}");

@@ -48,7 +48,7 @@ async fn a_wrong_key_of_the_sync_api_holds_the_syncs_and_nothing_else() {
     let ids = new_ids(20);
     scene.users.put_all(&ids, 2).await.unwrap();
     scene.rows.put_federated(&ids).await.unwrap();
-    scene.topics.publish(DELETE, &ids.iter().map(|id| deletion(id)).collect::<Vec<_>>()).await.unwrap();
+    scene.publish_deletions(&ids).await;
     let mut worker = scene.worker(&[("SYNC__API_KEY", "hunter2-wrong")]).await;
     let held = local_stack::eventually("the syncs are held, the purges go on", PATIENCE, async || {
         let state = worker.metric("user_purge_sync_breaker_state", &["stage=\"sync\""]).await.ok()?;
