@@ -49,7 +49,11 @@ impl Storm {
             words.flat_map(|word| said.iter().filter(move |(_, text)| text.contains(word)).map(move |it| (word, it)));
         let held: Vec<_> = held.map(|(word, (place, _))| format!("{word} in {place}")).collect();
         if !held.is_empty() {
-            eprintln!("{} must not be told: {:?}", held.len(), held.iter().take(5).collect::<Vec<_>>());
+            eprintln!(
+                "no_personal_data_leaves: {} must not be told: {:?}",
+                held.len(),
+                held.iter().take(5).collect::<Vec<_>>()
+            );
         }
         held.len()
     }
