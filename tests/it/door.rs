@@ -176,7 +176,10 @@ async fn until_at_gateway(weather: &Weather) {
 }
 
 async fn answer(mut near: TcpStream, status: u16) -> std::io::Result<()> {
-    near.read(&mut [0; CHUNK]).await?;
+    let mut question = Vec::with_capacity(CHUNK);
+    if near.read_buf(&mut question).await? == 0 {
+        return Ok(());
+    }
     let answer = format!("HTTP/1.1 {status} Away\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
     near.write_all(answer.as_bytes()).await
 }
