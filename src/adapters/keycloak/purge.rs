@@ -14,7 +14,7 @@ use super::id_forms::IdForms;
 use super::protect::{self, Look};
 use super::statements::Effect;
 use super::transaction::{self, Ended, Sessions};
-use crate::ports::{Blame, CallResult, Disposition, Failure, IdentityStore, PurgeOrder, Purged};
+use crate::ports::{Blame, CallResult, Disposition, Failure, IdentityStore, PurgeOrder, Purged, UserCache};
 use crate::settings::{KeycloakSettings, PurgeMode, PurgeSettings};
 
 /// Purges users straight from Keycloak's PostgreSQL: Keycloak itself cannot delete Sunbird's federated users, and deletes the
@@ -80,7 +80,11 @@ impl PgIdentityStore {
         let lease = self.connections.take().await?;
         lease.ping().await?;
         lease.give_back();
-        Ok(())
+        // A Keycloak that is ill may answer 500 for every user, as it does for one whom it cannot serve.
+        match &self.admin_api {
+            Some(admin_api) => admin_api.probe().await,
+            None => Ok(()),
+        }
     }
 }
 

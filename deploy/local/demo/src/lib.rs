@@ -11,6 +11,7 @@ pub mod operator;
 mod process;
 pub mod records;
 pub mod results;
+pub mod said;
 pub mod stack;
 pub mod stand_in;
 pub mod topics;
