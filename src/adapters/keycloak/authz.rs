@@ -87,6 +87,11 @@ const REMOVALS: [Removal; 10] = [
     ("resource_server_resource", &[("id", Kind::Resource)]),
 ];
 
+/// The tables whose rows may go.
+pub(super) fn tables() -> impl Iterator<Item = &'static str> {
+    REMOVALS.iter().map(|(table, _)| *table)
+}
+
 /// Prepared once per connection.
 pub(super) struct Statements {
     used: Statement,

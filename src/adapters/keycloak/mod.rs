@@ -20,5 +20,6 @@ mod token;
 mod transaction;
 
 pub use admin_api::AdminApi;
+pub use connection::table_map;
 pub use purge::PgIdentityStore;
-pub use schema::SchemaError;
+pub use schema::{MapRow, SchemaError, SchemaWarning, TableMap};

@@ -42,7 +42,7 @@ impl Table {
         Self { family: Family::Foreign, ..Self::free(name, column) }
     }
 
-    const fn free(name: &'static str, column: &'static str) -> Self {
+    pub(super) const fn free(name: &'static str, column: &'static str) -> Self {
         let key = Key::User(column);
         Self { name, family: Family::Free, key, in_realm: false, since: None, until: None, why: "" }
     }

@@ -34,6 +34,8 @@ pub fn settings() -> KeycloakSettings {
         deny_list: Vec::new(),
         statement_timeout: Duration::from_secs(20),
         lock_timeout: Duration::from_secs(2),
+        allow_version: None,
+        tables: BTreeMap::new(),
         tls: TlsSettings { enabled: false, ca_file: None },
         admin_api: AdminApiSettings {
             enabled: true,
