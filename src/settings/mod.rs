@@ -11,6 +11,7 @@ mod rules;
 mod shape;
 #[cfg(test)]
 mod tests;
+mod trail;
 mod validate;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ pub use aliases::batch_job_rate;
 pub use load::{Loaded, Origins, Problem, SettingsError, environment};
 pub use properties::{RESERVED_PROPERTIES, reserved_property};
 pub use rules::CallRate;
+pub use trail::{EventPolicy, TrailSettings};
 
 /// Everything that can be set. Unknown keys are refused.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -228,6 +230,7 @@ pub struct KeycloakSettings {
     #[serde(with = "humantime_serde")]
     pub lock_timeout: Duration,
     pub tls: TlsSettings,
+    pub trail: TrailSettings,
     pub admin_api: AdminApiSettings,
 }
 

@@ -113,7 +113,7 @@ impl Connection {
             let statement_timeout = format!("SET statement_timeout = {}", settings.statement_timeout.as_millis());
             client.batch_execute(&statement_timeout).await.map_err(of_postgres)?;
             let schema = Schema::check(&client, settings).await?;
-            let statements = Statements::prepare(&client, &schema.tables, effect).await?;
+            let statements = Statements::prepare(&client, &schema.tables, settings.trail, effect).await?;
             let patience = settings.statement_timeout + GRACE;
             Ok(Self { client, _driver: driver, schema, statements, effect, begin: begin(settings, effect), patience })
         };

@@ -11,7 +11,7 @@ use user_purge_sync::domain::ids::UserId;
 use user_purge_sync::domain::outcome::RowCounts;
 use user_purge_sync::domain::verdict::PurgeKind;
 use user_purge_sync::ports::{Failure, IdentityStore, PurgeOrder, Purged};
-use user_purge_sync::settings::{AdminApiSettings, KeycloakSettings, PurgeMode, PurgeSettings, TlsSettings};
+use user_purge_sync::settings::{AdminApiSettings, KeycloakSettings, PurgeMode, PurgeSettings, TlsSettings, TrailSettings};
 
 pub const REALM: &str = "sunbird-realm-id";
 pub const PROVIDER: &str = "cassandrafederationid";
@@ -35,6 +35,7 @@ pub fn settings() -> KeycloakSettings {
         statement_timeout: Duration::from_secs(20),
         lock_timeout: Duration::from_secs(2),
         tls: TlsSettings { enabled: false, ca_file: None },
+        trail: TrailSettings::OFF,
         admin_api: AdminApiSettings {
             enabled: true,
             url: keycloak.url.clone(),
