@@ -12,6 +12,7 @@ mod rules;
 mod shape;
 #[cfg(test)]
 mod tests;
+mod trail;
 mod validate;
 
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ pub use keycloak_tables::{TableAction, TableChoice};
 pub use load::{Loaded, Origins, Problem, SettingsError, environment};
 pub use properties::{RESERVED_PROPERTIES, reserved_property};
 pub use rules::CallRate;
+pub use trail::{EventPolicy, TrailSettings};
 
 /// Everything that can be set. Unknown keys are refused.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -235,6 +237,7 @@ pub struct KeycloakSettings {
     #[serde(default)]
     pub tables: BTreeMap<String, TableChoice>,
     pub tls: TlsSettings,
+    pub trail: TrailSettings,
     pub admin_api: AdminApiSettings,
 }
 

@@ -154,7 +154,7 @@ impl Connection {
             let checked = Instant::now();
             let (client, driver) = connect_bounded(settings).await?;
             let schema = Schema::check(&client, settings, effect).await?;
-            let statements = Statements::prepare(&client, &schema.tables, effect).await?;
+            let statements = Statements::prepare(&client, &schema.tables, settings.trail, effect).await?;
             let patience = settings.statement_timeout + GRACE;
             let begin = begin(settings, effect);
             Ok(Self { client, _driver: driver, schema, statements, effect, begin, patience, checked })

@@ -1,10 +1,11 @@
 //! The rights that a purge needs: made from the table map, and from what is asked beyond it.
 
 use super::super::statements::Effect;
-use super::super::tables::{Key, Table};
+use super::super::tables::{Handled, Key, OTHERS, Table};
 use super::index_cover::bare;
 use super::rights::Verb::{Delete, Select, Update};
 use super::rights::{Right, Verb};
+use crate::settings::{EventPolicy, TrailSettings};
 
 /// Table, verb, columns. What the start-up checks read.
 const CHECKS: [(&str, Verb, &str); 4] = [
@@ -51,6 +52,23 @@ const WEB: [(&str, Verb, &str); 11] = [
 const UPDATES: [(&str, Verb, &str); 2] =
     [("user_entity", Update, "created_timestamp"), ("resource_server_perm_ticket", Update, "policy_id")];
 
+/// What each option of `keycloak.trail` asks for.
+const EVENTS: [(&str, Verb, &str); 2] = [
+    ("event_entity", Select, "id realm_id user_id session_id ip_address details_json details_json_long_value"),
+    ("event_entity", Update, "user_id session_id ip_address details_json details_json_long_value"),
+];
+const ADMIN_EVENTS: [(&str, Verb, &str); 2] = [
+    ("admin_event_entity", Select, "id realm_id auth_user_id resource_path representation details_json"),
+    ("admin_event_entity", Update, "auth_user_id ip_address resource_path representation details_json"),
+];
+const POLICIES: [(&str, Verb, &str); 2] =
+    [("policy_config", Select, "policy_id name value"), ("policy_config", Update, "value")];
+const INVITATIONS: [(&str, Verb, &str); 3] = [
+    ("user_entity", Select, "email"),
+    ("org_invitation", Select, "id email organization_id"),
+    ("org", Select, "id realm_id"),
+];
+
 /// What the worker's role should never be able to read. `check` says so when it can.
 pub(in super::super) const SECRETS: [(&str, &[&str]); 17] = [
     ("credential", &["secret_data", "credential_data", "value", "salt", "user_label"]),
@@ -78,17 +96,27 @@ pub(in super::super) fn for_checks() -> impl Iterator<Item = Right> {
 }
 
 /// All that a purge with these tables does. A dry run only reads.
-pub(in super::super) fn for_purge(plan: &[&'static Table], web: &[&'static str], effect: Effect) -> Vec<Right> {
-    let mut rights: Vec<Right> = for_checks().chain(GUARDS.iter().chain(&WEB).flat_map(each)).collect();
+pub(in super::super) fn for_purge(plan: &[&'static Table], trail: TrailSettings, effect: Effect) -> Vec<Right> {
+    let mut deleted: Vec<_> = plan.iter().map(|table| table.name).collect();
+    deleted.extend(OTHERS.iter().filter(|other| other.handled == Handled::Web).map(|other| other.name));
+    let mut rights: Vec<Right> = for_checks().chain(GUARDS.iter().chain(&WEB).chain(&UPDATES).flat_map(each)).collect();
     for table in plan {
         let columns = read_columns(table, plan);
         rights.extend(columns.iter().map(|column| right(Select, table.name, column)));
     }
-    if effect == Effect::Delete {
-        rights.extend(UPDATES.iter().flat_map(each));
-        rights
-            .extend(plan.iter().map(|table| table.name).chain(web.iter().copied()).map(|name| right(Delete, name, "")));
+    let keeps = |policy| policy == EventPolicy::Keep;
+    let options: [(bool, &[_], Option<&str>); 4] = [
+        (!keeps(trail.events), &EVENTS, Some("event_entity")),
+        (!keeps(trail.admin_events), &ADMIN_EVENTS, Some("admin_event_entity")),
+        (trail.policies, &POLICIES, None),
+        (trail.invitations, &INVITATIONS, Some("org_invitation")),
+    ];
+    for (_, asks, deletes) in options.into_iter().filter(|(is_on, ..)| *is_on) {
+        rights.extend(asks.iter().flat_map(each));
+        deleted.extend(deletes);
     }
+    rights.extend(deleted.into_iter().map(|name| right(Delete, name, "")));
+    rights.retain(|(verb, ..)| effect == Effect::Delete || *verb == Select);
     rights
 }
 

@@ -15,9 +15,8 @@ use super::unknown::Unknowns;
 use super::version::{check_version, find_version, read_stamp};
 use super::warning::SchemaWarning;
 use super::{Names, SchemaError, needs, rows, texts};
-use crate::adapters::keycloak::authz;
 use crate::adapters::keycloak::statements::Effect;
-use crate::adapters::keycloak::tables::{Key, TABLES, Table};
+use crate::adapters::keycloak::tables::{Handled, Key, OTHERS, TABLES, Table};
 use crate::ports::Failure;
 use crate::settings::{KeycloakSettings, TableAction};
 
@@ -81,8 +80,9 @@ impl Survey {
     /// From what was read alone.
     fn conclude(catalog: Catalog, rights: Rights, settings: &KeycloakSettings, effect: Effect) -> Self {
         let (mut refusals, mut warnings) = (Vec::new(), Vec::new());
-        let web: Vec<&'static str> = authz::tables().collect();
-        let is_known = |name: &str| Table::named(name).is_some() || web.contains(&name);
+        let web: Vec<_> = OTHERS.iter().filter(|other| other.handled == Handled::Web).map(|other| other.name).collect();
+        let is_purged = |name: &str| Table::named(name).is_some() || web.contains(&name);
+        let is_known = |name: &str| is_purged(name) || OTHERS.iter().any(|other| other.name == name);
         let mut or_refuse = |result: Result<Vec<&'static Table>, SchemaError>| {
             result.unwrap_or_else(|error| {
                 refusals.push(error);
@@ -96,7 +96,7 @@ impl Survey {
             .tables
             .keys()
             .map(String::as_str)
-            .filter(|name| is_known(name) || action(name) == Some(TableAction::Delete))
+            .filter(|name| is_purged(name) || action(name) == Some(TableAction::Delete))
             .collect();
         let found = closure(&catalog, &purged, action);
         let mut unknown = found.unknown;
@@ -118,8 +118,8 @@ impl Survey {
         let known: BTreeSet<_> = plan.iter().flat_map(|table| [(table.name, table.column())]).collect();
         let undecided = purged.iter().copied().filter(|name| action(name).is_none()).collect();
         warnings.extend(second_names(&catalog, &undecided, &known));
-        let needed = present(&catalog, needs::for_purge(&plan, &web, effect).into_iter());
-        warnings.extend(of_rights(&rights, &needed, &plan, &web, &settings.schema));
+        let needed = present(&catalog, needs::for_purge(&plan, settings.trail, effect).into_iter());
+        warnings.extend(of_rights(&rights, &needed, &plan, settings));
         drop(found.edges);
         let (server, version) = (String::new(), String::new());
         Self { server, version, realm: None, catalog, plan, rights, needed, refusals, warnings }
@@ -163,13 +163,12 @@ fn of_rights(
     rights: &Rights,
     needed: &BTreeSet<Right>,
     plan: &[&'static Table],
-    web: &[&'static str],
-    schema: &str,
+    settings: &KeycloakSettings,
 ) -> Vec<SchemaWarning> {
     // Whatever the mode: a dry run may be made with the rights of the purge that follows it.
     let tables: Vec<_> = plan.iter().copied().chain(&TABLES).collect();
-    let allowed = needs::for_purge(&tables, web, Effect::Delete).into_iter().collect();
-    let missing = rights.missing(schema, needed).into_iter().map(SchemaWarning::RightMissing);
+    let allowed = needs::for_purge(&tables, settings.trail, Effect::Delete).into_iter().collect();
+    let missing = rights.missing(&settings.schema, needed).into_iter().map(SchemaWarning::RightMissing);
     missing.chain(rights.too_much(&allowed, &needs::SECRETS).into_iter().map(SchemaWarning::RightTooMuch)).collect()
 }
 

@@ -1,7 +1,6 @@
 //! The table map against the live database, for a person to read: what `check keycloak` prints.
 
-use super::super::authz;
-use super::super::tables::{Family, Key, TABLES, Table};
+use super::super::tables::{Family, Handled, Key, OTHERS, Other, TABLES, Table};
 use super::index_cover::bare;
 use super::survey::Survey;
 use super::{SchemaError, SchemaWarning};
@@ -38,13 +37,17 @@ pub struct MapRow {
 
 impl TableMap {
     pub(in super::super) fn of(survey: Survey) -> Self {
-        let web = authz::tables().filter(|name| survey.catalog.has(name)).map(|name| survey.web_row(name));
+        let others = |is_web: bool| {
+            let wanted = OTHERS.iter().filter(move |other| (other.handled == Handled::Web) == is_web);
+            wanted.map(|other| survey.other_row(other))
+        };
         let listed = survey.plan.iter().map(|table| survey.row(table));
-        let absent = TABLES.iter().filter(|table| !survey.plan.contains(table)).map(|table| survey.row(table));
-        let mut rows: Vec<_> = web.chain(listed).chain(absent).collect();
-        for (place, row) in (1..).zip(rows.iter_mut().filter(|row| !row.index.starts_with("not in"))) {
+        let mut rows: Vec<_> = others(true).chain(listed).collect();
+        for (place, row) in (1..).zip(&mut rows) {
             row.place = Some(place);
         }
+        rows.extend(others(false));
+        rows.extend(TABLES.iter().filter(|table| !survey.plan.contains(table)).map(|table| survey.row(table)));
         Self {
             versions: format!("Keycloak {}, PostgreSQL {}", survey.version, survey.server),
             realm_id: survey.realm.map(|realm| realm.id),
@@ -63,13 +66,22 @@ impl Survey {
             (Key::User(_), Family::Foreign) => format!("{column}, plain"),
             (Key::User(_), Family::Free) => format!("{column}, either form"),
         };
-        MapRow { why: table.why.to_owned(), ..self.of_table(table.name, column, names_a_user_by, versions(table)) }
+        MapRow {
+            why: table.why.to_owned(),
+            ..self.of_table(table.name, column, names_a_user_by, versions(table.since, table.until))
+        }
     }
 
-    fn web_row(&self, name: &str) -> MapRow {
-        let by = "through owners, resources, policies".to_owned();
-        let why = "authorization services: a web that is followed from its owners".to_owned();
-        MapRow { why, index: String::new(), ..self.of_table(name, "", by, "all".to_owned()) }
+    fn other_row(&self, other: &Other) -> MapRow {
+        let handled = match other.handled {
+            Handled::Web => String::new(),
+            Handled::Option(key) => format!("{key}: "),
+            Handled::Told => "warned of when it is not empty: ".to_owned(),
+            Handled::Left => "left: ".to_owned(),
+        };
+        let row = self.of_table(other.name, "", other.columns.join(", "), versions(other.since, other.until));
+        let index = if self.catalog.has(other.name) { String::new() } else { row.index.clone() };
+        MapRow { why: handled + other.why, index, ..row }
     }
 
     fn of_table(&self, name: &str, column: &str, names_a_user_by: String, keycloak: String) -> MapRow {
@@ -91,8 +103,8 @@ impl Survey {
     }
 }
 
-fn versions(table: &Table) -> String {
-    match (table.since, table.until) {
+fn versions(since: Option<&str>, until: Option<&str>) -> String {
+    match (since, until) {
         (None, None) => "all".to_owned(),
         (Some(since), None) => format!("from {since}"),
         (None, Some(until)) => format!("to {until}"),
