@@ -1,6 +1,7 @@
 //! What a person runs: one file per command. `run` is the composition root, the only place that builds the adapters.
 
 pub mod check;
+pub mod check_keycloak;
 pub mod config;
 mod id_file;
 pub mod observe;

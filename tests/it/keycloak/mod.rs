@@ -4,9 +4,15 @@
 
 mod access;
 mod checks;
+mod copy;
 mod harm_nobody;
 mod kinds;
+mod later;
+mod leave_one_out;
 mod leaves_nothing;
 mod person;
 mod protection;
+mod schema;
 mod stack;
+mod trail;
+mod web;
