@@ -8,6 +8,7 @@ mod copy;
 mod harm_nobody;
 mod kinds;
 mod leaves_nothing;
+mod made_by_keycloak;
 mod person;
 mod protection;
 mod schema;
