@@ -73,7 +73,8 @@ impl RealmAdmin {
             return Ok(place.to_str()?.rsplit('/').next().unwrap_or_default().to_owned());
         }
         let made: Value = serde_json::from_str(&answer.text().await?).unwrap_or_default();
-        Ok(made["id"].as_str().unwrap_or_default().to_owned())
+        let id = made["id"].as_str().or_else(|| made["_id"].as_str());
+        Ok(id.unwrap_or_default().to_owned())
     }
 
     /// # Errors

@@ -69,17 +69,18 @@ impl Browser {
 
     async fn submit(&self, form: &Form, typing: &Typing<'_>) -> anyhow::Result<Response> {
         let mut fields = form.hidden.clone();
-        let mut fill = |name: &str, value: &str| fields.push((name.to_owned(), value.to_owned()));
         let secret = form.hidden.iter().find(|(name, _)| name == "totpSecret").map(|(_, secret)| secret.clone());
         if let Some(secret) = secret {
-            fill("totp", &totp(&secret)?);
-            fill("userLabel", "telephone");
+            fields.extend([("totp".to_owned(), totp(&secret)?), ("userLabel".to_owned(), "telephone".to_owned())]);
         } else if form.text.contains("name=\"accept\"") {
-            fill("accept", "Yes");
+            fields.push(("accept".to_owned(), "Yes".to_owned()));
         } else {
-            ensure!(form.text.contains("name=\"password\""), "a form that nobody knows: {}", form.text);
-            fill("username", typing.name);
-            fill("password", typing.password);
+            // On one page, or with organizations on two.
+            let known = [("username", typing.name), ("password", typing.password)];
+            let asked = known.into_iter().filter(|(name, _)| form.text.contains(&format!("name=\"{name}\"")));
+            let before = fields.len();
+            fields.extend(asked.map(|(name, value)| (name.to_owned(), value.to_owned())));
+            ensure!(fields.len() > before, "a form that nobody knows: {}", form.text);
         }
         let url = self.realm.join(&form.action)?;
         let call = self.http.post(url).header(COOKIE, self.cookies()).form(&fields);

@@ -67,7 +67,9 @@ impl Life {
         let password = json!({"type": "password", "value": PASSWORD, "temporary": false});
         admin.put(&format!("{path}/reset-password"), &password).await?;
         admin.post(&format!("{path}/role-mappings/realm"), &json!([realm.role])).await?;
-        admin.post(&format!("{path}/role-mappings/clients/{}", realm.client), &json!([realm.client_role])).await?;
+        for (client, role) in [(&realm.client, &realm.client_role), (&realm.sharing, &realm.sharing_role)] {
+            admin.post(&format!("{path}/role-mappings/clients/{client}"), &json!([role])).await?;
+        }
         admin.put(&format!("{path}/groups/{}", realm.group), &json!({})).await?;
         let link = json!({"userId": format!("g-{}", self.name), "userName": self.email});
         admin.post(&format!("{path}/federated-identity/google"), &link).await.context("broker link")?;

@@ -28,6 +28,8 @@ pub struct MadeRealm {
     pub group: String,
     /// The client that is a resource server, by its internal id.
     pub sharing: String,
+    /// What newer versions ask of who makes a ticket.
+    pub sharing_role: Value,
     /// Where Keycloak has them.
     pub organization: Option<String>,
 }
@@ -53,6 +55,7 @@ impl MadeRealm {
         let mut made = Self {
             role: admin.get("roles/reader").await?,
             group: only(&admin.get("groups").await?),
+            sharing_role: admin.get(&format!("clients/{sharing}/roles/uma_protection")).await?,
             client_role,
             client,
             sharing,
@@ -152,6 +155,11 @@ async fn free_profiles(admin: &RealmAdmin, version: Version) -> anyhow::Result<(
     for attribute in profile["attributes"].as_array_mut().into_iter().flatten() {
         attribute.as_object_mut().map(|attribute| attribute.remove("required"));
     }
+    // What the profile does not name ends at 2048 characters.
+    let story = json!({
+        "name": "story", "permissions": {"view": ["admin"], "edit": ["admin"]}, "validations": {"length": {"max": 10_000}},
+    });
+    profile["attributes"].as_array_mut().into_iter().for_each(|attributes| attributes.push(story.clone()));
     admin.put("users/profile", &profile).await
 }
 
