@@ -75,11 +75,20 @@ impl Life {
         admin.post(&format!("{path}/federated-identity/google"), &link).await.context("broker link")?;
         // Before any login: a federated user gets an attribute by it.
         admin.post(&format!("{path}/logout"), &json!({})).await?;
+        self.join(realm).await
+    }
+
+    /// What only newer versions have.
+    async fn join(&self, realm: &MadeRealm) -> anyhow::Result<()> {
         if let Some(organization) = &realm.organization {
-            admin
-                .post(&format!("organizations/{organization}/members"), &json!(self.id))
-                .await
-                .context("membership")?;
+            let members = format!("organizations/{organization}/members");
+            let invitation = format!("{members}/invite-existing-user");
+            realm.admin.post_form(&invitation, &[("id", &self.id)]).await.context("invitation")?;
+            realm.admin.post(&members, &json!(self.id)).await.context("membership")?;
+        }
+        if let Some(workflow) = &realm.workflow {
+            let path = format!("workflows/{workflow}/activate/USERS/{}", self.id);
+            realm.admin.post(&path, &json!({})).await.context("workflow")?;
         }
         Ok(())
     }

@@ -32,6 +32,7 @@ pub struct MadeRealm {
     pub sharing_role: Value,
     /// Where Keycloak has them.
     pub organization: Option<String>,
+    pub workflow: Option<String>,
 }
 
 impl MadeRealm {
@@ -60,6 +61,7 @@ impl MadeRealm {
             client,
             sharing,
             organization: None,
+            workflow: None,
             name,
             id,
             component,
@@ -69,11 +71,7 @@ impl MadeRealm {
         made.let_totp_be_optional().await?;
         // By its first login a client gets mappers.
         grant(&made, "user-purge-sync", &[("grant_type", "client_credentials")]).await?;
-        if made.version.has(Feature::Organizations) {
-            let school =
-                json!({"name": made.name, "alias": made.name, "enabled": true, "domains": [{"name": "school.test"}]});
-            made.organization = Some(made.admin.post("organizations", &school).await?);
-        }
+        made.found_a_school().await?;
         Ok(made)
     }
 
@@ -85,6 +83,19 @@ impl MadeRealm {
         settings.admin_api.client_id = "user-purge-sync".to_owned();
         settings.admin_api.client_secret = SECRET.into();
         settings
+    }
+
+    async fn found_a_school(&mut self) -> anyhow::Result<()> {
+        if self.version.has(Feature::Organizations) {
+            let domain = json!({"name": "school.test"});
+            let school = json!({"name": self.name, "alias": self.name, "enabled": true, "domains": [domain]});
+            self.organization = Some(self.admin.post("organizations", &school).await?);
+        }
+        if self.version.has(Feature::Workflows) {
+            let leaving = json!({"name": "leaving", "steps": [{"uses": "disable-user", "after": "90d"}]});
+            self.workflow = Some(self.admin.post("workflows", &leaving).await?);
+        }
+        Ok(())
     }
 
     /// Who has one must not type it at each login by password grant, which can ask for a password only.

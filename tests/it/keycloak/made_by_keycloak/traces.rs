@@ -9,9 +9,10 @@ use super::dump::{Dump, Row, words};
 use super::life::Life;
 
 /// Where a user may be named after a purge, and why. An option of the purge takes a table off this list.
-pub const ALLOWED: [(&str, &str); 3] = [
+pub const ALLOWED: [(&str, &str); 4] = [
     ("event_entity", "the log of logins, which the realm's own settings expire"),
     ("admin_event_entity", "the log of administrators, likewise"),
+    ("org_invitation", "invitations to an e-mail address, which an option of the purge takes"),
     ("policy_config", "the ids inside policies of others: without its id a policy would say something else"),
 ];
 

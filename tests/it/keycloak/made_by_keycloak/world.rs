@@ -11,21 +11,20 @@ use tokio_postgres::Client;
 use user_purge_sync::adapters::keycloak::tables::{Family, TABLES};
 
 use super::dump::{Dump, Row, words};
-use super::lacks::Version;
+use super::lacks::{Feature, Version};
 use super::life::{Form, Life, PASSWORD};
 use super::realm::MadeRealm;
 use super::{post_office, sharing, traces};
 use crate::keycloak::stack::{OTHER_PROVIDER, OTHER_REALM};
 
 /// Tables that no call of a default server fills, and why.
-const UNREACHED: [(&str, &str); 9] = [
+const UNREACHED: [(&str, &str); 8] = [
     ("auth_session", "logins under way are in memory unless the server runs stateless"),
     ("login_failure", "brute-force counters are in memory unless the server runs stateless (26.7)"),
     ("user_ver_credential", "verifiable credentials are a feature of the server's start (26.7)"),
     ("issued_ver_credential", "as user_ver_credential"),
     ("fed_user_ver_credential", "as user_ver_credential"),
     ("fed_issued_ver_credential", "as user_ver_credential"),
-    ("workflow_state", "workflows are a feature of the server's start (26.4)"),
     ("credential_attribute", "Keycloak 7 only"),
     ("fed_credential_attribute", "Keycloak 7 only"),
 ];
@@ -141,14 +140,17 @@ impl World {
 }
 
 /// Tables of this version of which a row should have gone, and none has.
-pub fn untouched(form: Form, gone: &[Row]) -> Vec<&'static str> {
+pub fn untouched(version: Version, form: Form, gone: &[Row]) -> Vec<&'static str> {
     let of_form = TABLES.iter().filter(|table| match (table.family, is_of_federation(table.name)) {
         (Family::Foreign, _) => form == Form::Local,
         (Family::Free, true) => form == Form::Federated,
         (Family::Free, false) => true,
     });
     let wanted = of_form.map(|table| table.name).chain(AUTHORIZATION);
-    let is_unreached = |table: &str| UNREACHED.iter().any(|(unreached, _)| *unreached == table);
+    let is_unreached = |table: &str| {
+        let too_old = table == "workflow_state" && !version.has(Feature::Workflows);
+        too_old || UNREACHED.iter().any(|(unreached, _)| *unreached == table)
+    };
     let wanted = wanted.filter(|table| !is_unreached(table));
     wanted.filter(|table| !gone.iter().any(|row| row.table == *table)).collect()
 }
