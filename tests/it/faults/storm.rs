@@ -257,7 +257,7 @@ impl Storm {
             "recovery_ms": median, "worst_recovery_ms": worst, "took_ms": self.since.elapsed().as_millis(),
             "peak_mib": self.peak_kib / 1024,
         });
-        local_stack::results::append(&line).unwrap();
+        local_stack::results::append("faults", &line).unwrap();
     }
 }
 

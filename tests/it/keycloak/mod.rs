@@ -10,6 +10,7 @@ mod kinds;
 mod later;
 mod leave_one_out;
 mod leaves_nothing;
+mod made_by_keycloak;
 mod person;
 mod protection;
 mod schema;

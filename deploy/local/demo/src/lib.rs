@@ -9,6 +9,7 @@ pub mod keycloak_rows;
 pub mod offsets;
 pub mod operator;
 mod process;
+pub mod realm_admin;
 pub mod records;
 pub mod results;
 pub mod said;

@@ -36,7 +36,7 @@ struct Found {
 
 fn main() -> anyhow::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(3).context("the root of the working tree")?;
-    let file = results::file()?;
+    let file = results::file("faults")?;
     let text = std::fs::read_to_string(&file).with_context(|| format!("{}: `make faults`", file.display()))?;
     let lines: Vec<Value> = text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
     ensure!(!lines.is_empty(), "{} is empty", file.display());
