@@ -4,9 +4,11 @@
 
 mod access;
 mod checks;
+mod copy;
 mod harm_nobody;
 mod kinds;
 mod leaves_nothing;
 mod person;
 mod protection;
+mod schema;
 mod stack;

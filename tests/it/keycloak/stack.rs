@@ -110,10 +110,10 @@ pub fn rows(purged: Purged) -> RowCounts {
 /// How many rows of each table hold a text anywhere, and a checksum of them.
 pub type Snapshot = BTreeMap<String, (u64, String)>;
 
-/// Looks through every column of every table.
+/// Looks through every column of every table of the connection's schema.
 pub async fn rows_holding(database: &Client, text: &str) -> Snapshot {
     const TABLES: &str =
-        "SELECT relname::text FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace";
+        "SELECT relname::text FROM pg_class WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace";
     let one = |table: &str| {
         format!(
             "SELECT '{table}', count(*), coalesce(md5(string_agg(x::text, '|' ORDER BY x::text)), '') \
