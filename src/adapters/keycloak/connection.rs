@@ -172,7 +172,7 @@ fn begin(settings: &KeycloakSettings, effect: Effect) -> String {
     )
 }
 
-async fn connect(settings: &KeycloakSettings) -> Result<(Client, AbortOnDropHandle<()>), Failure> {
+pub(super) async fn connect(settings: &KeycloakSettings) -> Result<(Client, AbortOnDropHandle<()>), Failure> {
     let mut config = tokio_postgres::Config::new();
     config
         .host(&settings.host)

@@ -7,8 +7,10 @@ mod access;
 mod admin_api;
 mod authz;
 mod block;
+mod canary;
 mod connection;
 mod failure;
+mod fuses;
 mod http_failure;
 mod id_forms;
 mod protect;
@@ -20,5 +22,6 @@ mod token;
 mod transaction;
 
 pub use admin_api::AdminApi;
+pub use canary::{Canary, Patience};
 pub use purge::PgIdentityStore;
 pub use schema::SchemaError;

@@ -48,6 +48,8 @@ pub(super) enum Ended {
     Done,
     /// Nothing was changed: somebody logged in after access was ended.
     LoggedIn,
+    /// Nothing was changed: somebody has too many rows, and is kept from now on.
+    Heavy,
 }
 
 /// Purges the users of the block, all or none. In a dry run it counts and changes nothing.
@@ -63,6 +65,11 @@ pub(super) async fn run(connection: &Connection, block: &mut Block<'_>, sessions
     finder.find_keys(connection, block).await?;
     authz::purge(connection, block, &finder.ids).await?;
     finder.take_rows(connection, block).await?;
+    if block.keep_the_heavy() {
+        connection.rollback().await?;
+        block.forget_rows();
+        return Ok(Ended::Heavy);
+    }
     // Order: after the deletes, so that only a session that is newer than they are can escape, and its row is left to be swept.
     if sessions == Sessions::Ended && !finder.list_of(SESSIONS).is_empty() {
         connection.rollback().await?;

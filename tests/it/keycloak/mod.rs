@@ -3,8 +3,11 @@
 //! Needs the local stack. Every test makes its own users, so that all run side by side on one database.
 
 mod access;
+mod audit;
+mod canary;
 mod checks;
 mod copy;
+mod fuses;
 mod harm_nobody;
 mod kinds;
 mod leaves_nothing;
