@@ -22,6 +22,8 @@ struct Member<'a> {
     forms: Forms,
     fate: Fate,
     rows: RowCounts,
+    /// Of an earlier transaction, which is committed.
+    banked: RowCounts,
     residue: u64,
 }
 
@@ -212,6 +214,15 @@ impl<'a> Block<'a> {
         }
     }
 
+    /// What was counted is committed.
+    pub(super) fn bank_rows(&mut self) {
+        for member in &mut self.members {
+            for (table, rows) in std::mem::take(&mut member.rows) {
+                *member.banked.entry(table).or_default() += rows;
+            }
+        }
+    }
+
     /// What was counted is rolled back.
     pub(super) fn forget_rows(&mut self) {
         for member in &mut self.members {
@@ -251,10 +262,13 @@ impl<'a> Member<'a> {
     fn new(order: &'a PurgeOrder, forms: Forms, deny_list: &HashSet<String>) -> Self {
         let denied = deny_list.contains(order.user.as_str()) || forms.all().any(|id| deny_list.contains(id));
         let fate = if denied { Fate::Kept(Protection::DenyList) } else { Fate::Open };
-        Self { order, forms, fate, rows: RowCounts::new(), residue: 0 }
+        Self { order, forms, fate, rows: RowCounts::new(), banked: RowCounts::new(), residue: 0 }
     }
 
-    fn into_result(self) -> Result<Purged, Failure> {
+    fn into_result(mut self) -> Result<Purged, Failure> {
+        for (table, rows) in self.banked {
+            *self.rows.entry(table).or_default() += rows;
+        }
         match self.fate {
             Fate::Open => Ok(Purged::Clean { rows: self.rows, residue: self.residue }),
             Fate::Kept(protection) => Ok(Purged::Protected(protection)),

@@ -9,6 +9,7 @@ mod authz;
 mod block;
 mod canary;
 mod connection;
+mod ending;
 mod failure;
 mod fuses;
 mod http_failure;

@@ -1,24 +1,26 @@
 //! The way of one purge block: guards, end of access, the transaction.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
-use super::access::AccessEnd;
 use super::admin_api::AdminApi;
 use super::block::Block;
 use super::canary::Canary;
-use super::connection::{Call, Connection, Connections};
+use super::connection::{Connection, Connections};
+use super::ending;
 use super::fuses::UsersPerHour;
 use super::id_forms::IdForms;
-use super::protect::{self, Look};
 use super::statements::Effect;
 use super::transaction::{self, Ended, Sessions};
-use crate::ports::{Blame, CallResult, Disposition, Failure, IdentityStore, PurgeOrder, Purged};
+use crate::ports::{Blame, CallResult, Disposition, Failure, IdentityStore, PurgeOrder, Purged, UserCache};
 use crate::settings::{KeycloakSettings, PurgeMode, PurgeSettings};
+
+/// How often one block waits for users who are logging in.
+const MOST_LOGINS: usize = 6;
 
 /// Purges users straight from Keycloak's PostgreSQL: Keycloak itself cannot delete Sunbird's federated users, and deletes the
 /// others one at a time.
@@ -101,19 +103,27 @@ impl PgIdentityStore {
         if let Some(admin_api) = &self.admin_api {
             // Order: before the rows go. A logout afterwards would write rows again, and tokens of a user without rows are
             // refreshed as if nothing had happened.
-            end_access(connection, block, admin_api).await?;
+            ending::before(connection, block, admin_api).await?;
             sessions = Sessions::Ended;
         }
+        let mut logins = 0;
         loop {
             match (transaction::run(connection, block, sessions).await?, &self.admin_api) {
                 // Each time one of the block is out of it.
                 (Ended::Heavy, _) => {}
-                // Once more, and then whatever is found: rows of sessions that Keycloak has lost never go by themselves.
                 (Ended::LoggedIn, Some(admin_api)) => {
-                    end_access(connection, block, admin_api).await?;
-                    sessions = Sessions::Whatever;
+                    if logins == 0 {
+                        // Order: whoever logs in faster than we end it must not be able to begin again.
+                        transaction::take_credentials(connection, block).await?;
+                        admin_api.clear().await?;
+                    }
+                    logins += 1;
+                    ending::again(connection, block, admin_api).await?;
+                    // Rows of sessions that Keycloak has lost never go by themselves.
+                    sessions = if logins < MOST_LOGINS { Sessions::Ended } else { Sessions::Whatever };
                 }
-                (Ended::Done, _) | (Ended::LoggedIn, None) => return Ok(()),
+                (Ended::Done, Some(admin_api)) => return ending::after(connection, block, admin_api, logins > 0).await,
+                (Ended::Done | Ended::LoggedIn, None) => return Ok(()),
             }
         }
     }
@@ -124,44 +134,6 @@ impl PgIdentityStore {
         lease.give_back();
         self.users_per_hour.check(Instant::now())
     }
-}
-
-/// Ends the access of exactly those who are about to be purged, under each id that Keycloak knows.
-async fn end_access(connection: &Connection, block: &mut Block<'_>, admin_api: &AdminApi) -> Result<(), Failure> {
-    protect::look(connection, block, Look::BeforeTheLock).await?;
-    keep_the_heavy(connection, block).await?;
-    let (ids, realm, statements) = (block.ids(), &connection.schema.realm_id, &connection.statements);
-    let answers = connection
-        .pipeline(&[Call::new(&statements.known, vec![&ids, realm]), Call::new(&statements.clients, vec![&ids, realm])])
-        .await?;
-    let [known, sessions] = answers.as_slice() else { return Ok(()) };
-    let known: HashSet<String> = known.iter().map(|row| row.get(0)).collect();
-    let mut clients: HashMap<String, Vec<String>> = HashMap::new();
-    for row in sessions {
-        clients.entry(row.get(0)).or_default().push(row.get(1));
-    }
-    let ends: Vec<_> = block
-        .ids_to_end(&known)
-        .into_iter()
-        .map(|end| AccessEnd { clients: clients.remove(&end.id).unwrap_or_default(), id: end.id, known: end.has_rows })
-        .collect();
-    for (end, result) in ends.iter().zip(admin_api.end_access(&ends).await?) {
-        if let Err(failure) = result {
-            block.fail(&end.id, failure);
-        }
-    }
-    Ok(())
-}
-
-/// Order: before access is ended, since a logout writes rows and a revocation removes some; who is kept is kept whole.
-async fn keep_the_heavy(connection: &Connection, block: &mut Block<'_>) -> Result<(), Failure> {
-    if !block.has_max_rows() {
-        return Ok(());
-    }
-    let (ids, realm) = (block.ids(), &connection.schema.realm_id);
-    let weights = connection.pipeline(&[Call::new(&connection.statements.weights, vec![&ids, realm])]).await?;
-    block.keep_those_of(weights.iter().flatten().map(|row| (row.get(0), row.get(1))));
-    Ok(())
 }
 
 impl IdentityStore for PgIdentityStore {

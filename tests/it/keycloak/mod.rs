@@ -10,6 +10,7 @@ mod copy;
 mod fuses;
 mod harm_nobody;
 mod kinds;
+mod logins;
 mod leaves_nothing;
 mod person;
 mod protection;
