@@ -2,6 +2,7 @@
 //!
 //! An adapter knows only its technology: each has one function from a failure of that technology to a [`Disposition`].
 
+pub mod canary;
 pub mod log;
 pub mod pulse;
 
@@ -169,15 +170,20 @@ pub enum Protection {
     /// Linked to a federation that would import it again.
     Linked,
     DenyList,
+    /// More than `purge.max_rows_per_user`: more likely a shared account than a person.
+    TooManyRows,
 }
 
 impl Protection {
+    pub const ALL: [Self; 5] = [Self::Admin, Self::ServiceAccount, Self::Linked, Self::DenyList, Self::TooManyRows];
+
     pub fn name(self) -> &'static str {
         match self {
             Self::Admin => "admin",
             Self::ServiceAccount => "service_account",
             Self::Linked => "linked",
             Self::DenyList => "deny_list",
+            Self::TooManyRows => "too_many_rows",
         }
     }
 }

@@ -189,6 +189,12 @@ pub(crate) fn logs(env: &str) -> anyhow::Result<Vec<(String, String)>> {
     Ok(logs)
 }
 
+/// The environment in which the program finds the stack, for commands other than `run`.
+#[must_use]
+pub fn environment(stack: &Stack, env: &str) -> Vec<(String, String)> {
+    settings(stack, env).into_iter().map(|(key, value)| (format!("{PREFIX}{key}"), value)).collect()
+}
+
 fn settings(stack: &Stack, env: &str) -> Vec<(String, String)> {
     let port = stack.postgres.port.to_string();
     owned(&[
