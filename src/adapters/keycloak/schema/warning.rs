@@ -4,7 +4,7 @@
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub enum SchemaWarning {
     #[error("{place} has no index that serves it: {cost}. Mend: {statement}")]
-    NoIndex { place: String, cost: &'static str, statement: String },
+    NoIndex { place: String, cost: String, statement: String },
     #[error("{0} has a trigger of its own, {1}: what it writes elsewhere is not purged")]
     Trigger(String, String),
     #[error("{0} points to {1} and lets go when its row is deleted: what else such a row knows of the user stays")]

@@ -1,6 +1,7 @@
 //! What the live schema has that the worker does not know, and what is done about it.
 
 mod decisions;
+mod printed;
 mod refusals;
 mod rights;
 mod upgrades;
