@@ -15,6 +15,7 @@ use super::unknown::Unknowns;
 use super::version::{check_version, find_version, read_stamp};
 use super::warning::SchemaWarning;
 use super::{Names, SchemaError, needs, rows, texts};
+use crate::adapters::keycloak::ancient;
 use crate::adapters::keycloak::statements::Effect;
 use crate::adapters::keycloak::tables::{Handled, Key, OTHERS, TABLES, Table};
 use crate::ports::Failure;
@@ -129,6 +130,10 @@ impl Survey {
     async fn ask(&mut self, client: &Client, settings: &KeycloakSettings) -> Result<(), Failure> {
         if !rows(client, "SELECT 1 FROM databasechangeloglock WHERE locked", &[]).await?.is_empty() {
             self.refusals.push(SchemaError::Migrating);
+        }
+        let ancient = ancient::not_empty(client).await?;
+        if !ancient.is_empty() {
+            self.warnings.push(SchemaWarning::Ancient(ancient.join(", ")));
         }
         self.version = find_version(client, &self.catalog).await?;
         self.refusals.extend(check_version(&self.version, settings.allow_version.as_deref()).err());

@@ -13,6 +13,11 @@ pub enum SchemaWarning {
     Refuses(String, String),
     #[error("{0} may name another user than the one whose row it is: where it names somebody purged, it stays")]
     SecondName(String),
+    #[error(
+        "{0}: Keycloak has not used them since version 1, they are not empty and may name people. The worker leaves them; \
+         once you have looked: TRUNCATE {0};"
+    )]
+    Ancient(String),
     #[error("keycloak.tables.{0}: there is no such table")]
     NoSuchTable(String),
     #[error(
