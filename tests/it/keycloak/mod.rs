@@ -12,6 +12,7 @@ mod leave_one_out;
 mod leaves_nothing;
 mod person;
 mod protection;
+mod role;
 mod schema;
 mod stack;
 mod trail;
