@@ -28,8 +28,9 @@ Configuration, later ones win:
 
 Exit codes:
   0   done
+  1   audit: of a deleted user something is left
   64  wrong usage or configuration
-  69  a dependency is unreachable (check, submit)
+  69  a dependency is unreachable (check, submit, audit)
   70  held: a person must mend something first";
 
 /// Purges and re-indexes deleted Sunbird users, driven by Kafka.
@@ -59,6 +60,12 @@ pub enum Command {
     Config,
     /// Asks the workers for something: publishes users as events. A plan by default, --execute acts.
     Submit(SubmitArgs),
+    /// Looks for deleted users of whom Keycloak still knows something. Changes nothing.
+    ///
+    /// Cassandra says who is deleted (status 2): every user of the table, or those that are named. What Keycloak's database
+    /// holds of them is counted by table, as in a dry run. Exit code 0: nothing is left of anybody; 1: something is, of
+    /// users who can be purged or who are protected.
+    Audit(AuditArgs),
 }
 
 #[derive(Clone, Debug, Default, Args)]
@@ -141,6 +148,31 @@ pub struct SubmitArgs {
     /// Do not ask before users from a file are deleted.
     #[arg(long)]
     pub yes: bool,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+#[command(after_long_help = "\
+Examples:
+  user-purge-sync audit                           the whole table
+  user-purge-sync audit --output ids.csv --protected kept.csv
+  user-purge-sync submit delete-user --file ids.csv
+  user-purge-sync audit --file purged.csv         was all of them purged?")]
+pub struct AuditArgs {
+    /// Ids of users; without them, and without a file, all users of the table.
+    #[arg(value_name = "ID")]
+    pub ids: Vec<String>,
+
+    /// A csv file of ids; - is standard input.
+    #[arg(long, value_name = "FILE", conflicts_with = "ids")]
+    pub file: Option<PathBuf>,
+
+    /// Write the ids of those of whom something is left, for submit --file.
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+
+    /// Write the ids of those who are protected, and what protects them.
+    #[arg(long, value_name = "FILE")]
+    pub protected: Option<PathBuf>,
 }
 
 /// The actions by the names they have in events.

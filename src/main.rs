@@ -53,6 +53,10 @@ async fn execute(command: Command, loaded: Loaded) -> anyhow::Result<ExitCode> {
         Command::Check(args) => {
             commands::check::check(commands::world::probes(&settings, &args)?, &mut stdout()).await?.into()
         }
+        Command::Audit(args) => {
+            let mut input = std::io::BufReader::new(stdin());
+            commands::audit::audit(&settings, &args, &mut input, &mut stdout()).await?.into()
+        }
         Command::Config => {
             stdout().write_all(commands::config::render(&loaded)?.as_bytes())?;
             Exit::Done.into()

@@ -70,7 +70,7 @@ pub(super) fn exit_of(failure: &Failure) -> Exit {
 fn worse(one: Exit, other: Exit) -> Exit {
     let rank = |exit| match exit {
         Exit::Done => 0,
-        Exit::Unreachable => 1,
+        Exit::Unreachable | Exit::Left => 1,
         Exit::Usage | Exit::Held => 2,
     };
     if rank(other) > rank(one) { other } else { one }

@@ -8,6 +8,7 @@ mod keycloak_tables;
 mod layer;
 mod load;
 mod properties;
+mod purge;
 mod rules;
 mod shape;
 #[cfg(test)]
@@ -26,6 +27,7 @@ pub use aliases::batch_job_rate;
 pub use keycloak_tables::{TableAction, TableChoice};
 pub use load::{Loaded, Origins, Problem, SettingsError, environment};
 pub use properties::{RESERVED_PROPERTIES, reserved_property};
+pub use purge::{PurgeMode, PurgeSettings, Verify};
 pub use rules::CallRate;
 pub use trail::{EventPolicy, TrailSettings};
 
@@ -189,26 +191,6 @@ pub struct SyncSettings {
 pub enum SyncMode {
     Verify,
     Fire,
-}
-
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct PurgeSettings {
-    /// No default: what happens to people's rows is decided by a person.
-    #[serde(default, deserialize_with = "fields::optional_choice")]
-    pub mode: Option<PurgeMode>,
-    pub block_size: usize,
-    pub concurrency: usize,
-    #[serde(with = "humantime_serde")]
-    pub linger: Duration,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PurgeMode {
-    Delete,
-    DryRun,
-    Off,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]

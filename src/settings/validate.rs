@@ -189,6 +189,7 @@ impl Settings {
         rules.within(purge.block_size, 1, 5000, "purge.block_size");
         rules.within(purge.concurrency, 1, 64, "purge.concurrency");
         rules.require(purge.linger <= Duration::from_secs(10), "purge.linger", "must be at most 10s");
+        rules.positive(purge.canary_every, "purge.canary_every");
         rules.positive(keycloak.lock_timeout, "keycloak.lock_timeout");
         rules.require(
             keycloak.statement_timeout > keycloak.lock_timeout,

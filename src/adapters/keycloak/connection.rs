@@ -248,7 +248,7 @@ async fn connect_bounded(settings: &KeycloakSettings) -> Result<(Client, AbortOn
     Ok((client, driver))
 }
 
-async fn connect(settings: &KeycloakSettings) -> Result<(Client, AbortOnDropHandle<()>), Failure> {
+pub(super) async fn connect(settings: &KeycloakSettings) -> Result<(Client, AbortOnDropHandle<()>), Failure> {
     let mut config = tokio_postgres::Config::new();
     config
         .host(&settings.host)

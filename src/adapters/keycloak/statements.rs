@@ -7,7 +7,9 @@ use futures::future::try_join_all;
 use tokio_postgres::{Client, Statement};
 
 use super::authz;
+use super::canary;
 use super::failure::of_postgres;
+use super::fuses;
 use super::protect;
 use super::tables::{Family, Key, Table};
 use super::trail;
@@ -38,6 +40,10 @@ pub(super) struct Statements {
     pub moved: Statement,
     /// Of the ids given those that any table knows.
     pub known: Statement,
+    /// How many rows name each of the ids given.
+    pub weights: Statement,
+    /// Keys of sessions, consents and credentials of the ids given.
+    pub keys: Statement,
     /// The clients of the offline sessions of the ids given.
     pub clients: Statement,
     pub steps: Vec<Step>,
@@ -61,6 +67,8 @@ impl Statements {
             guards: one(protect::GUARDS).await?,
             moved: one(protect::MOVED).await?,
             known: one(&known(tables)).await?,
+            weights: one(&fuses::weights(tables)).await?,
+            keys: one(canary::KEYS).await?,
             clients: one(CLIENTS).await?,
             steps: try_join_all(tables.iter().map(|table| step(client, table, tables, effect))).await?,
             residue: one(&residue(tables)).await?,
@@ -124,7 +132,7 @@ fn rows(table: &Table, key: Option<&str>, effect: Effect) -> String {
     }
 }
 
-fn realm_condition(table: &Table, parameter: &str) -> String {
+pub(super) fn realm_condition(table: &Table, parameter: &str) -> String {
     if table.in_realm { format!(" AND x.realm_id = {parameter}::text") } else { String::new() }
 }
 

@@ -12,7 +12,7 @@ use user_purge_sync::domain::outcome::RowCounts;
 use user_purge_sync::domain::verdict::PurgeKind;
 use user_purge_sync::ports::{Failure, IdentityStore, PurgeOrder, Purged};
 use user_purge_sync::settings::{
-    AdminApiSettings, KeycloakSettings, PurgeMode, PurgeSettings, TlsSettings, TrailSettings,
+    AdminApiSettings, KeycloakSettings, PurgeMode, PurgeSettings, TlsSettings, TrailSettings, Verify,
 };
 
 pub const REALM: &str = "sunbird-realm-id";
@@ -53,7 +53,16 @@ pub fn settings() -> KeycloakSettings {
 }
 
 pub fn purge_settings(mode: PurgeMode) -> PurgeSettings {
-    PurgeSettings { mode: Some(mode), block_size: 500, concurrency: 2, linger: Duration::from_millis(5) }
+    PurgeSettings {
+        mode: Some(mode),
+        block_size: 500,
+        concurrency: 2,
+        linger: Duration::from_millis(5),
+        verify: Verify::Count,
+        canary_every: Duration::from_mins(10),
+        max_rows_per_user: 10_000,
+        max_users_per_hour: 0,
+    }
 }
 
 /// Deletes, without the Admin API.
