@@ -39,15 +39,16 @@ async fn each_option_has_a_switch_that_gives_exactly_its_rights() {
     }
 }
 
+const READABLE: &str = "\
+    SELECT c.relname || '.' || a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 \
+    WHERE c.relnamespace = current_schema()::regnamespace AND has_column_privilege($1, c.oid, a.attnum, 'SELECT') \
+      AND (c.relname, a.attname) IN (('credential', 'secret_data'), ('fed_user_credential', 'secret_data'), \
+        ('user_attribute', 'value'), ('fed_user_attribute', 'value'), ('user_entity', 'email'), \
+        ('user_entity', 'last_name'), ('offline_client_session', 'data'), ('client', 'secret'))";
+
 #[tokio::test]
 async fn password_hashes_and_values_are_unreadable_but_for_the_canary() {
     let copy = copy_of_all_versions().await;
-    const READABLE: &str = "\
-        SELECT c.relname || '.' || a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 \
-        WHERE c.relnamespace = current_schema()::regnamespace AND has_column_privilege($1, c.oid, a.attnum, 'SELECT') \
-          AND (c.relname, a.attname) IN (('credential', 'secret_data'), ('fed_user_credential', 'secret_data'), \
-            ('user_attribute', 'value'), ('fed_user_attribute', 'value'), ('user_entity', 'email'), \
-            ('user_entity', 'last_name'), ('offline_client_session', 'data'), ('client', 'secret'))";
     let role = settings().username;
     let readable = async |options: &str| {
         switch(&copy, options).await;
