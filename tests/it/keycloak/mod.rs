@@ -17,6 +17,7 @@ mod logins;
 mod made_by_keycloak;
 mod person;
 mod protection;
+mod role;
 mod schema;
 mod stack;
 mod trail;

@@ -1,24 +1,37 @@
-//! Where a purged user may still be named, and why.
+//! Where a purged user may still be named: what the map says is left, and options that are off.
 
-/// Table, column. Everything else that is found is an alarm.
-///
-/// The event log of Keycloak and the lists of users inside other people's policies are kept (`facts/keycloak.md` 8.1): what
-/// happened is a record of the realm's, and a policy belongs to somebody else.
-pub(super) const ALLOWED: [(&str, &str); 9] = [
-    ("event_entity", "user_id"),
-    // Of sessions that the user had.
-    ("event_entity", "session_id"),
-    ("event_entity", "details_json"),
-    ("event_entity", "details_json_long_value"),
-    // users/ID/…; the path of a policy or resource holds no user, its representation does.
-    ("admin_event_entity", "resource_path"),
-    ("admin_event_entity", "representation"),
-    ("admin_event_entity", "auth_user_id"),
-    ("admin_event_entity", "details_json"),
-    // The users of a policy of somebody else.
-    ("policy_config", "value"),
-];
+use super::super::tables::{Handled, OTHERS};
+use crate::settings::TrailSettings;
 
-pub(super) fn is_allowed(table: &str, column: &str) -> bool {
-    ALLOWED.contains(&(table, column))
+/// Everything else that is found is an alarm.
+pub(super) fn is_allowed(table: &str, column: &str, trail: TrailSettings) -> bool {
+    let mut entries = OTHERS.iter().filter(|other| other.name == table && other.columns.contains(&column));
+    entries.any(|other| match other.handled {
+        Handled::Option(key) => !trail.is_on(key),
+        Handled::Left => true,
+        Handled::Web | Handled::Told => false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::EventPolicy;
+
+    #[test]
+    fn what_is_switched_on_is_looked_at() {
+        let on = TrailSettings { events: EventPolicy::Anonymise, policies: true, ..TrailSettings::OFF };
+        for (table, column, off, when_on) in [
+            ("event_entity", "session_id", true, false),
+            ("admin_event_entity", "resource_path", true, true),
+            ("policy_config", "value", true, false),
+            ("policy_config", "policy_id", false, false),
+            ("single_use_object", "id", true, true),
+            ("user_session", "user_id", false, false),
+            ("credential", "user_id", false, false),
+        ] {
+            assert_eq!(is_allowed(table, column, TrailSettings::OFF), off, "{table}.{column}");
+            assert_eq!(is_allowed(table, column, on), when_on, "{table}.{column}");
+        }
+    }
 }
