@@ -4,14 +4,14 @@
 //! No row of theirs is written by SQL. What a version does not have is told by name (`lacks`).
 
 mod browser;
-mod dump;
-mod lacks;
-mod life;
+pub mod dump;
+pub mod lacks;
+pub mod life;
 mod post_office;
-mod realm;
+pub mod realm;
 mod sharing;
-mod traces;
-mod world;
+pub mod traces;
+pub mod world;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
