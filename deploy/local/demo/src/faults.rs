@@ -14,21 +14,24 @@ pub enum Service {
     Kafka,
     Cassandra,
     Postgres,
+    Keycloak,
 }
 
 impl Service {
-    const ALL: [Self; 3] = [Self::Kafka, Self::Cassandra, Self::Postgres];
+    /// Not Keycloak, whose schema comes with the database: a case that needs it starts it.
+    const MOST: [Self; 3] = [Self::Kafka, Self::Cassandra, Self::Postgres];
 
     fn name(self) -> &'static str {
         match self {
             Self::Kafka => "kafka",
             Self::Cassandra => "cassandra",
             Self::Postgres => "postgres",
+            Self::Keycloak => "keycloak",
         }
     }
 }
 
-/// The stack that is told by `STACK`; without a Keycloak, whose schema comes with the database.
+/// The stack that is told by `STACK`.
 #[derive(Clone, Debug)]
 pub struct Faults {
     pub stack: Stack,
@@ -40,7 +43,7 @@ impl Faults {
     /// # Errors
     /// When the stack is one that others share, or does not start.
     pub fn up() -> anyhow::Result<Self> {
-        Self::up_with(&Service::ALL.map(Service::name))
+        Self::up_with(&Service::MOST.map(Service::name))
     }
 
     /// The same for Keycloak and its database.
@@ -48,7 +51,7 @@ impl Faults {
     /// # Errors
     /// As for [`Faults::up`].
     pub fn up_with_keycloak() -> anyhow::Result<Self> {
-        Self::up_with(&[Service::Postgres.name(), "keycloak"])
+        Self::up_with(&[Service::Postgres, Service::Keycloak].map(Service::name))
     }
 
     fn up_with(names: &[&str]) -> anyhow::Result<Self> {

@@ -12,6 +12,7 @@ mod process;
 pub mod realm_admin;
 pub mod records;
 pub mod results;
+pub mod said;
 pub mod stack;
 pub mod stand_in;
 pub mod topics;
