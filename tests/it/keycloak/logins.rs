@@ -1,14 +1,16 @@
 //! Access ends also for somebody who is logging in at that very moment, and beside a Keycloak that deletes the same users.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
+use futures::{StreamExt as _, stream};
 use local_stack::users::new_ids;
-use local_stack::{Accounts, Stack, Tokens, eventually};
+use local_stack::{Accounts, KeycloakRows, Stack, Tokens, eventually};
 use tokio::task::JoinSet;
 use user_purge_sync::adapters::keycloak::PgIdentityStore;
 use user_purge_sync::domain::verdict::PurgeKind;
-use user_purge_sync::ports::{Disposition, IdentityStore, PurgeOrder, Purged, UserCache};
+use user_purge_sync::ports::{Disposition, IdentityStore, PurgeOrder, UserCache};
 use user_purge_sync::settings::PurgeMode;
 
 use crate::keycloak::stack::{admin_api, database, order, purge_settings, rows_holding, settings, told};
@@ -47,16 +49,21 @@ impl Restless {
     }
 }
 
-/// As the pipeline does: what may pass is tried again.
-async fn purge_until_done(store: &PgIdentityStore, orders: &[PurgeOrder]) -> Vec<Purged> {
-    let purged = eventually("the block goes through", PATIENCE, async || match store.purge(orders).await {
-        Ok(results) => results.into_iter().collect::<Result<Vec<_>, _>>().ok(),
-        Err(failure) => {
+/// As the pipeline does: what may pass is tried again, and nothing else happens.
+async fn purge_until_done(store: &PgIdentityStore, orders: &[PurgeOrder]) {
+    let once = async || match store.purge(orders).await {
+        Ok(results) => results.into_iter().filter_map(Result::err).collect(),
+        Err(failure) => vec![failure],
+    };
+    let through = async || {
+        let failures = once().await;
+        let is_done = failures.is_empty();
+        for failure in failures {
             assert!(matches!(failure.disposition, Disposition::Retry(_)), "{}", told(failure));
-            None
         }
-    });
-    purged.await.unwrap()
+        is_done.then_some(())
+    };
+    eventually("the block goes through", PATIENCE, through).await.unwrap();
 }
 
 /// `access_ends`: the status is told when the purge is through and the cache is clear.
@@ -100,4 +107,32 @@ async fn access_ends_for_a_local_user_who_logs_in_again_and_again() {
         let id = accounts.create_local(&name, PASSWORD).await.unwrap();
         nothing_works_after_the_status(&accounts, &name, &id).await;
     }
+}
+
+/// Both sides may be turned away, and both are through when they try again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keycloak_may_delete_the_same_users_at_the_same_moment() {
+    let (accounts, ids) = (Accounts::connect(Stack::shared()).await.unwrap(), new_ids(150));
+    let rows = KeycloakRows::connect(Stack::shared()).await.unwrap();
+    rows.put_local(&ids).await.unwrap();
+    let store = |api| PgIdentityStore::new(&settings(), &purge_settings(PurgeMode::Delete), api);
+    let stores = [store(None), store(Some(admin_api()))];
+    let answers = Mutex::new(BTreeMap::<u16, usize>::new());
+    let delete = async |id: &String| {
+        let gone = async || {
+            let answer = accounts.delete(id).await.unwrap();
+            *answers.lock().unwrap().entry(answer).or_default() += 1;
+            matches!(answer, 204 | 404).then_some(())
+        };
+        eventually("Keycloak has deleted it", PATIENCE, gone).await.unwrap();
+    };
+    for (block, store) in ids.chunks(15).zip(stores.iter().cycle()) {
+        let orders: Vec<_> = block.iter().map(|id| order(id, PurgeKind::Full)).collect();
+        let deletes = stream::iter(block).map(delete).buffer_unordered(4).collect::<Vec<()>>();
+        tokio::join!(deletes, purge_until_done(store, &orders));
+    }
+
+    assert_eq!(rows.of(&ids).await.unwrap(), BTreeMap::new());
+    let answers = answers.lock().unwrap();
+    assert!(answers.contains_key(&204) && answers.contains_key(&404), "they have not met: {answers:?}");
 }

@@ -58,6 +58,15 @@ impl Accounts {
         Ok(place.rsplit('/').next().unwrap_or_default().to_owned())
     }
 
+    /// Keycloak's own deletion of a user; its answer, whatever it is.
+    ///
+    /// # Errors
+    /// When Keycloak does not answer.
+    pub async fn delete(&self, id: &str) -> anyhow::Result<u16> {
+        let answer = self.http.delete(self.admin(&format!("users/{id}"))).bearer_auth(&self.token).send().await?;
+        Ok(answer.status().as_u16())
+    }
+
     /// Gives a user of the federation a password: Keycloak writes its `fed_user_*` rows. The user's name is its id.
     ///
     /// # Errors
