@@ -16,6 +16,7 @@ const AFTER_HELP: &str = "\
 Start here:
   user-purge-sync config                          what is in effect, and where it comes from
   user-purge-sync check --create-topics           is everything there and reachable?
+  user-purge-sync check keycloak                  what would be purged, table by table
   USER_PURGE_SYNC__PURGE__MODE=dry-run user-purge-sync run
                                                   tells what would be done, does nothing
 
@@ -71,8 +72,13 @@ pub enum Command {
 #[command(after_long_help = "\
 Examples:
   user-purge-sync check
+  user-purge-sync check keycloak                  every table that is purged, by what, in which order, and why
   user-purge-sync check --create-topics --partitions 8")]
 pub struct CheckArgs {
+    /// Look closer at one dependency.
+    #[arg(value_enum, conflicts_with = "create_topics")]
+    pub subject: Option<CheckSubject>,
+
     /// Create the topics that are missing: status kept 400 days, failed 30, request and delay 7, control 1.
     #[arg(long)]
     pub create_topics: bool,
@@ -84,6 +90,13 @@ pub struct CheckArgs {
     /// Create the topic of the deletion API as well. It belongs to Sunbird.
     #[arg(long, requires = "create_topics")]
     pub with_delete_topic: bool,
+}
+
+/// What `check` can say more of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CheckSubject {
+    /// The tables of Keycloak's database that know a user, against the live one: nothing is changed.
+    Keycloak,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod canary_log;
 pub mod check;
+pub mod check_keycloak;
 pub mod config;
 mod id_file;
 pub mod observe;

@@ -116,7 +116,7 @@ pub trait UserDirectory: Send + Sync + 'static {
     /// Any users of the table, at most `limit`: controls for a Sync API that has not answered yet.
     fn draw(&self, limit: usize) -> BoxFuture<'_, Result<Vec<UserId>, Failure>>;
 
-    /// A statement without users. Also runs the start-up checks that have not passed yet.
+    /// A statement without users, and with the Admin API step on a call of it without users. Also runs the start-up checks that have not passed yet.
     fn probe(&self) -> BoxFuture<'_, Result<(), Failure>>;
 }
 
@@ -193,7 +193,7 @@ pub trait IdentityStore: Send + Sync + 'static {
     /// All users of the block in one transaction; with the Admin API step on, their access is ended before it.
     fn purge<'a>(&'a self, orders: &'a [PurgeOrder]) -> BoxFuture<'a, CallResult<Purged>>;
 
-    /// A statement without users. Also runs the start-up checks that have not passed yet.
+    /// A statement without users, and with the Admin API step on a call of it without users. Also runs the start-up checks that have not passed yet.
     fn probe(&self) -> BoxFuture<'_, Result<(), Failure>>;
 }
 

@@ -4,6 +4,7 @@
 
 mod aliases;
 mod fields;
+mod keycloak_tables;
 mod layer;
 mod load;
 mod properties;
@@ -12,6 +13,7 @@ mod rules;
 mod shape;
 #[cfg(test)]
 mod tests;
+mod trail;
 mod validate;
 
 use std::collections::BTreeMap;
@@ -22,10 +24,12 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 pub use aliases::batch_job_rate;
+pub use keycloak_tables::{TableAction, TableChoice};
 pub use load::{Loaded, Origins, Problem, SettingsError, environment};
 pub use properties::{RESERVED_PROPERTIES, reserved_property};
 pub use purge::{PurgeMode, PurgeSettings, Verify};
 pub use rules::CallRate;
+pub use trail::{EventPolicy, TrailSettings};
 
 /// Everything that can be set. Unknown keys are refused.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -209,7 +213,13 @@ pub struct KeycloakSettings {
     pub statement_timeout: Duration,
     #[serde(with = "humantime_serde")]
     pub lock_timeout: Duration,
+    /// A major version that this worker does not know and somebody has looked at.
+    pub allow_version: Option<String>,
+    /// What becomes of tables that are not Keycloak's own.
+    #[serde(default)]
+    pub tables: BTreeMap<String, TableChoice>,
     pub tls: TlsSettings,
+    pub trail: TrailSettings,
     pub admin_api: AdminApiSettings,
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 
+use super::keycloak_tables;
 use super::load::Problem;
 use super::properties::reserved_property;
 use super::rules::{CallRate, Rules, is_directive, is_host, is_identifier, is_topic};
@@ -199,6 +200,7 @@ impl Settings {
         for (key, provider) in providers.chain([("keycloak.provider_id", &keycloak.provider_id)]) {
             rules.require(!provider.contains(':'), key, "must be the component's id alone, without f: and user");
         }
+        keycloak_tables::check(&keycloak.tables, rules);
         if matches!(purge.mode, None | Some(PurgeMode::Off)) {
             return;
         }

@@ -236,10 +236,15 @@ impl<'a> Block<'a> {
         if table.family == Family::Foreign {
             return Err(RowsLeft(table.name));
         }
-        if let Some(member) = member.and_then(|index| self.members.get_mut(index)) {
+        member.into_iter().for_each(|index| self.remains(index));
+        Ok(())
+    }
+
+    /// Counts a row that is left where nothing can be locked.
+    pub(super) fn remains(&mut self, member: usize) {
+        if let Some(member) = self.members.get_mut(member) {
             member.residue += 1;
         }
-        Ok(())
     }
 
     /// What became of each user, in the call's order.

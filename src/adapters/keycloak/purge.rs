@@ -131,7 +131,12 @@ impl PgIdentityStore {
         let lease = self.connections.take().await?;
         lease.ping().await?;
         lease.give_back();
-        self.users_per_hour.check(Instant::now())
+        self.users_per_hour.check(Instant::now())?;
+        // A Keycloak that is ill may answer 500 for every user, as it does for one whom it cannot serve.
+        match &self.admin_api {
+            Some(admin_api) => admin_api.probe().await,
+            None => Ok(()),
+        }
     }
 }
 

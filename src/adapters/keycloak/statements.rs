@@ -6,13 +6,16 @@
 use futures::future::try_join_all;
 use tokio_postgres::{Client, Statement};
 
+use super::ancient;
 use super::authz;
 use super::canary;
 use super::failure::of_postgres;
 use super::fuses;
 use super::protect;
 use super::tables::{Family, Key, Table};
+use super::trail;
 use crate::ports::Failure;
+use crate::settings::TrailSettings;
 
 /// What a purge does with the rows it finds. Both ask with the same predicates.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,11 +51,18 @@ pub(super) struct Statements {
     /// Rows that are left: the index of the step, and whose.
     pub residue: Statement,
     pub authz: authz::Statements,
+    pub trail: trail::Statements,
 }
 
 impl Statements {
     /// Prepares for the tables that exist.
-    pub(super) async fn prepare(client: &Client, tables: &[&'static Table], effect: Effect) -> Result<Self, Failure> {
+    pub(super) async fn prepare(
+        client: &Client,
+        tables: &[&'static Table],
+        trail: TrailSettings,
+        effect: Effect,
+    ) -> Result<Self, Failure> {
+        ancient::warn_of_rows(client).await?;
         let one = async |sql: &str| client.prepare(sql).await.map_err(of_postgres);
         Ok(Self {
             lock: one(&lock(effect)).await?,
@@ -65,6 +75,7 @@ impl Statements {
             steps: try_join_all(tables.iter().map(|table| step(client, table, tables, effect))).await?,
             residue: one(&residue(tables)).await?,
             authz: authz::Statements::prepare(client, effect).await?,
+            trail: trail::Statements::prepare(client, trail, effect).await?,
         })
     }
 }

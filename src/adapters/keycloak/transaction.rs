@@ -10,6 +10,7 @@ use super::connection::{Call, Connection};
 use super::protect::{self, Look};
 use super::statements::{Effect, Step};
 use super::tables::{Family, Key};
+use super::trail;
 use crate::ports::{Blame, Disposition, Failure};
 
 /// By which ids and keys rows are found.
@@ -67,6 +68,7 @@ pub(super) async fn run(connection: &Connection, block: &mut Block<'_>, sessions
     };
     finder.find_keys(connection, block).await?;
     authz::purge(connection, block, &finder.ids).await?;
+    trail::take_invitations(connection, block, &finder.locked).await?;
     finder.take_rows(connection, block).await?;
     if block.keep_the_heavy() {
         connection.rollback().await?;
@@ -79,10 +81,12 @@ pub(super) async fn run(connection: &Connection, block: &mut Block<'_>, sessions
         block.forget_rows();
         return Ok(Ended::LoggedIn);
     }
+    let notes = trail::purge(connection, block, &finder.ids, finder.sessions()).await?;
     match connection.effect {
         Effect::Delete => {
             finder.count_what_is_left(connection, block).await?;
             connection.commit().await?;
+            notes.tell();
         }
         Effect::Count => connection.rollback().await?,
     }
@@ -194,6 +198,12 @@ impl Finder<'_> {
             return Call::new(statement, vec![ids, self.realm]);
         }
         Call::new(statement, vec![ids])
+    }
+
+    /// The sessions that were found, and whose they were.
+    fn sessions(&self) -> impl Iterator<Item = (&String, usize)> {
+        let owners = self.keys.get(SESSIONS).map(|keys| &keys.owners);
+        owners.into_iter().flatten().map(|(session, owner)| (session, *owner))
     }
 
     fn list_of(&self, parent: &str) -> &Vec<String> {

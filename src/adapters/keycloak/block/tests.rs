@@ -48,9 +48,9 @@ fn one_users_failure_leaves_the_others_to_be_purged() {
     assert!(results[0].is_err() && results[1].is_ok());
 }
 
-/// `purge_is_all_or_nothing`: a row left in the foreign-key family fails the transaction.
+/// A row left in the foreign-key family fails the transaction; in a table without foreign keys it is told.
 #[test]
-fn rows_left_are_told_in_free_tables_and_a_fault_in_the_others() {
+fn purge_is_all_or_nothing() {
     let orders = [order("user", PurgeKind::Full)];
     let mut block = block(&orders);
     assert_eq!(block.left(Some(0), Table::named("credential").unwrap()), Err(RowsLeft("credential")));
