@@ -104,7 +104,7 @@ impl Search {
             let (table, column, readable): (String, String, bool) = (row.get(0), row.get(1), row.get(2));
             let place = Place { table, column };
             let wanted = only.is_none_or(|places| places.contains(&place));
-            if !wanted || is_allowed(&place.table, &place.column) {
+            if !wanted || is_allowed(&place.table, &place.column, self.settings.trail) {
                 continue;
             }
             if readable {
