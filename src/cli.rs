@@ -16,6 +16,7 @@ const AFTER_HELP: &str = "\
 Start here:
   user-purge-sync config                          what is in effect, and where it comes from
   user-purge-sync check --create-topics           is everything there and reachable?
+  user-purge-sync check keycloak                  what would be purged, table by table
   USER_PURGE_SYNC__PURGE__MODE=dry-run user-purge-sync run
                                                   tells what would be done, does nothing
 
@@ -27,8 +28,9 @@ Configuration, later ones win:
 
 Exit codes:
   0   done
+  1   audit: of a deleted user something is left
   64  wrong usage or configuration
-  69  a dependency is unreachable (check, submit)
+  69  a dependency is unreachable (check, submit, audit)
   70  held: a person must mend something first";
 
 /// Purges and re-indexes deleted Sunbird users, driven by Kafka.
@@ -58,14 +60,25 @@ pub enum Command {
     Config,
     /// Asks the workers for something: publishes users as events. A plan by default, --execute acts.
     Submit(SubmitArgs),
+    /// Looks for deleted users of whom Keycloak still knows something. Changes nothing.
+    ///
+    /// Cassandra says who is deleted (status 2): every user of the table, or those that are named. What Keycloak's database
+    /// holds of them is counted by table, as in a dry run. Exit code 0: nothing is left of anybody; 1: something is, of
+    /// users who can be purged or who are protected.
+    Audit(AuditArgs),
 }
 
 #[derive(Clone, Debug, Default, Args)]
 #[command(after_long_help = "\
 Examples:
   user-purge-sync check
+  user-purge-sync check keycloak                  every table that is purged, by what, in which order, and why
   user-purge-sync check --create-topics --partitions 8")]
 pub struct CheckArgs {
+    /// Look closer at one dependency.
+    #[arg(value_enum, conflicts_with = "create_topics")]
+    pub subject: Option<CheckSubject>,
+
     /// Create the topics that are missing: status kept 400 days, failed 30, request and delay 7, control 1.
     #[arg(long)]
     pub create_topics: bool,
@@ -77,6 +90,13 @@ pub struct CheckArgs {
     /// Create the topic of the deletion API as well. It belongs to Sunbird.
     #[arg(long, requires = "create_topics")]
     pub with_delete_topic: bool,
+}
+
+/// What `check` can say more of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CheckSubject {
+    /// The tables of Keycloak's database that know a user, against the live one: nothing is changed.
+    Keycloak,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -128,6 +148,31 @@ pub struct SubmitArgs {
     /// Do not ask before users from a file are deleted.
     #[arg(long)]
     pub yes: bool,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+#[command(after_long_help = "\
+Examples:
+  user-purge-sync audit                           the whole table
+  user-purge-sync audit --output ids.csv --protected kept.csv
+  user-purge-sync submit delete-user --file ids.csv
+  user-purge-sync audit --file purged.csv         was all of them purged?")]
+pub struct AuditArgs {
+    /// Ids of users; without them, and without a file, all users of the table.
+    #[arg(value_name = "ID")]
+    pub ids: Vec<String>,
+
+    /// A csv file of ids; - is standard input.
+    #[arg(long, value_name = "FILE", conflicts_with = "ids")]
+    pub file: Option<PathBuf>,
+
+    /// Write the ids of those of whom something is left, for submit --file.
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+
+    /// Write the ids of those who are protected, and what protects them.
+    #[arg(long, value_name = "FILE")]
+    pub protected: Option<PathBuf>,
 }
 
 /// The actions by the names they have in events.

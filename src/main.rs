@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
-use user_purge_sync::cli::{Cli, Command};
+use user_purge_sync::adapters::keycloak;
+use user_purge_sync::cli::{CheckArgs, CheckSubject, Cli, Command};
 use user_purge_sync::commands::{self, Exit, submit::Console};
 use user_purge_sync::settings::{self, Loaded, LogFormat};
 use user_purge_sync::telemetry;
@@ -45,8 +46,16 @@ async fn execute(command: Command, loaded: Loaded) -> anyhow::Result<ExitCode> {
     let settings = loaded.settings.clone();
     Ok(match command {
         Command::Run => return commands::run::run(settings).await,
+        Command::Check(CheckArgs { subject: Some(CheckSubject::Keycloak), .. }) => {
+            let found = keycloak::table_map(&settings.keycloak, settings.purge.mode).await;
+            commands::check_keycloak::tell(&settings.keycloak, found, &mut stdout())?.into()
+        }
         Command::Check(args) => {
             commands::check::check(commands::world::probes(&settings, &args)?, &mut stdout()).await?.into()
+        }
+        Command::Audit(args) => {
+            let mut input = std::io::BufReader::new(stdin());
+            commands::audit::audit(&settings, &args, &mut input, &mut stdout()).await?.into()
         }
         Command::Config => {
             stdout().write_all(commands::config::render(&loaded)?.as_bytes())?;

@@ -6,6 +6,8 @@
 mod compose;
 #[path = "architecture/manifest.rs"]
 mod manifest;
+#[path = "architecture/promises.rs"]
+mod promises;
 #[path = "architecture/rings.rs"]
 mod rings;
 #[path = "architecture/source.rs"]

@@ -38,7 +38,9 @@ pub async fn check(probes: Vec<Probe>, output: &mut (dyn Write + Send)) -> std::
     for (name, keys, answer, took) in answers {
         let (wrong, told) = match answer {
             Ok(Ok(())) => (Exit::Done, format!("ok    {name:width$}  {} ms", took.as_millis())),
-            Ok(Err(failure)) => (exit_of(&failure), format!("WRONG {name:width$}  {}; see {keys}", failure.story())),
+            Ok(Err(failure)) => {
+                (exit_of(&failure), format!("WRONG {name:width$}  {}", with_keys(&failure.story(), keys)))
+            }
             Err(_) => (
                 Exit::Unreachable,
                 format!("WRONG {name:width$}  no answer within {} s; see {keys}", PATIENCE.as_secs()),
@@ -50,7 +52,15 @@ pub async fn check(probes: Vec<Probe>, output: &mut (dyn Write + Send)) -> std::
     Ok(exit)
 }
 
-fn exit_of(failure: &Failure) -> Exit {
+/// The keys end the first line: what follows it is to be copied as it is.
+fn with_keys(story: &str, keys: &str) -> String {
+    match story.split_once('\n') {
+        Some((told, lines)) => format!("{told} (see {keys})\n{lines}"),
+        None => format!("{story}; see {keys}"),
+    }
+}
+
+pub(super) fn exit_of(failure: &Failure) -> Exit {
     match failure.disposition {
         Disposition::Retry(_) => Exit::Unreachable,
         Disposition::Reject | Disposition::Hold => Exit::Held,
@@ -60,7 +70,7 @@ fn exit_of(failure: &Failure) -> Exit {
 fn worse(one: Exit, other: Exit) -> Exit {
     let rank = |exit| match exit {
         Exit::Done => 0,
-        Exit::Unreachable => 1,
+        Exit::Unreachable | Exit::Left => 1,
         Exit::Usage | Exit::Held => 2,
     };
     if rank(other) > rank(one) { other } else { one }

@@ -4,7 +4,9 @@
 //! Every line is accounted for: it is an id, a repeat, blank, the header, or named as invalid.
 
 use std::collections::{HashSet, VecDeque};
+use std::fs::File;
 use std::io::{self, BufRead, Read};
+use std::path::Path;
 
 use crate::domain::ids::UserId;
 
@@ -46,6 +48,31 @@ pub(super) fn read(mut input: impl BufRead) -> io::Result<IdFile> {
             return Err(invalid_data(&format!("line {place} is longer than 64 KiB: is this a list of ids?")));
         }
         reading.line(&line)?;
+    }
+}
+
+/// Writes a file that [`read`] reads.
+pub(super) struct IdWriter(csv::Writer<File>);
+
+impl IdWriter {
+    /// `beside`: what a second column holds.
+    pub(super) fn create(path: &Path, beside: Option<&str>) -> io::Result<Self> {
+        let mut writer = csv::Writer::from_path(path)?;
+        writer.write_record(["userId"].into_iter().chain(beside))?;
+        Ok(Self(writer))
+    }
+
+    /// False, and nothing is written, where reading it again would be refused.
+    pub(super) fn write(&mut self, id: &UserId, beside: Option<&str>) -> io::Result<bool> {
+        if !parse(id.as_str()).is_ok_and(|read| read == *id) {
+            return Ok(false);
+        }
+        self.0.write_record([id.as_str()].into_iter().chain(beside))?;
+        Ok(true)
+    }
+
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
     }
 }
 

@@ -1,6 +1,9 @@
 //! What a person runs: one file per command. `run` is the composition root, the only place that builds the adapters.
 
+pub mod audit;
+pub mod canary_log;
 pub mod check;
+pub mod check_keycloak;
 pub mod config;
 mod id_file;
 pub mod observe;
@@ -18,6 +21,8 @@ use crate::settings::SettingsError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     Done,
+    /// `audit`: Keycloak still knows somebody who is deleted.
+    Left,
     /// Wrong usage or configuration.
     Usage,
     /// A dependency does not answer: trying again may help.
@@ -42,6 +47,8 @@ impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(match exit {
             Exit::Done => 0,
+            // As `grep` and `diff` say that they found something: no failure of the command.
+            Exit::Left => 1,
             // The numbers of sysexits.h: EX_USAGE, EX_UNAVAILABLE, EX_SOFTWARE.
             Exit::Usage => 64,
             Exit::Unreachable => 69,

@@ -13,7 +13,7 @@ use crate::pipeline::breaker::BreakerState;
 use crate::pipeline::engine::{Completion, Engine, Note, Now, StageName};
 use crate::pipeline::run::Observer;
 use crate::ports::{CallResult, Disposition, Failure};
-use crate::settings::Settings;
+use crate::settings::{PurgeMode, Settings};
 
 pub struct PipelineObserver {
     metrics: Arc<Metrics>,
@@ -25,6 +25,7 @@ pub struct PipelineObserver {
     /// So that an outage of Kafka is one line, not one a try.
     publishing: bool,
     commits: [u64; 3],
+    deletes: bool,
 }
 
 impl PipelineObserver {
@@ -39,15 +40,21 @@ impl PipelineObserver {
             held: BTreeSet::new(),
             publishing: true,
             commits: [0; 3],
+            deletes: settings.purge.mode == Some(PurgeMode::Delete),
         }
     }
 
     fn note(&mut self, note: Note, now: Now) {
         match note {
             Note::Event { topic, action } => self.metrics.event(topic, action),
-            Note::Ended { action, ending, rows, residue, protection } => {
+            Note::Ended { action, ending, rows, swept, residue, protection } => {
                 self.metrics.item_ended(action, ending);
-                self.metrics.rows_deleted(&rows);
+                match (self.deletes, swept) {
+                    (true, false) => self.metrics.rows_deleted(&rows),
+                    (true, true) => self.metrics.rows_swept(&rows),
+                    // Rows that would go are told in the statuses.
+                    (false, _) => {}
+                }
                 self.metrics.residue(residue);
                 if let Some(protection) = protection {
                     self.metrics.protected(protection);

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use tokio::sync::mpsc;
 
 use super::Exit;
+use super::canary_log::CanaryLog;
 use super::observe::PipelineObserver;
 use super::rules::{rules, stages};
 use super::world::{self, Dependencies};
@@ -41,7 +42,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     let (metrics, pulse) = (Arc::new(Metrics::new()), Arc::new(Pulse::new()));
     let health = Arc::new(Health::new(Arc::clone(&pulse), lifecycle.drain().clone()));
     let address = admin::serve(&settings.http.listen, Arc::clone(&health), Arc::clone(&metrics))?;
-    let dependencies = Dependencies::try_new(&settings)?;
+    let dependencies = Dependencies::try_new(&settings, Some(Arc::new(CanaryLog::new(Arc::clone(&metrics)))))?;
     let publisher = world::publisher(&settings)?;
     // Order: only Kafka must answer before readiness; whoever else is away is an outage, and an outage is survived.
     if let Some(exit) = await_topics(&settings, mode, &lifecycle).await? {

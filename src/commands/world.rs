@@ -9,9 +9,10 @@ use super::reachable;
 use crate::adapters::cassandra::CassandraDirectory;
 use crate::adapters::kafka::topic_admin::{CreateOptions, TopicError};
 use crate::adapters::kafka::{KafkaPublisher, Topic, TopicAdmin, Topics};
-use crate::adapters::keycloak::{AdminApi, PgIdentityStore};
+use crate::adapters::keycloak::{AdminApi, Canary, Patience, PgIdentityStore};
 use crate::adapters::sync_api::SyncApi;
 use crate::cli::CheckArgs;
+use crate::ports::canary::CanaryWatch;
 use crate::ports::{Blame, Disposition, Failure, IdentityStore, Publisher, SearchIndex, UserCache, UserDirectory};
 use crate::settings::{PurgeMode, Settings};
 
@@ -25,9 +26,11 @@ pub struct Dependencies {
 }
 
 impl Dependencies {
+    /// `watch` is told what the canary sees; without it there is none.
+    ///
     /// # Errors
     /// When a setting cannot be used; the error names its key.
-    pub fn try_new(settings: &Settings) -> anyhow::Result<Self> {
+    pub fn try_new(settings: &Settings, watch: Option<Arc<dyn CanaryWatch>>) -> anyhow::Result<Self> {
         let keycloak = &settings.keycloak;
         let admin_api = keycloak
             .admin_api
@@ -36,10 +39,13 @@ impl Dependencies {
             .transpose()?
             .map(Arc::new);
         let cache = admin_api.clone().map(|api| api as Arc<dyn UserCache>);
+        let canary = watch.and_then(|watch| {
+            Canary::of(keycloak, &settings.purge, Patience::with_sweeps_after(settings.delay.after), watch)
+        });
         Ok(Self {
             directory: Arc::new(CassandraDirectory::new(&settings.cassandra).context("cassandra")?),
             index: Arc::new(SyncApi::new(&settings.sync).context("sync")?),
-            identities: Arc::new(PgIdentityStore::new(keycloak, &settings.purge, admin_api)),
+            identities: Arc::new(PgIdentityStore::new(keycloak, &settings.purge, admin_api).watched_by(canary)),
             cache,
         })
     }
@@ -71,7 +77,7 @@ pub fn publisher(settings: &Settings) -> anyhow::Result<Arc<dyn Publisher>> {
 pub fn probes(settings: &Settings, args: &CheckArgs) -> anyhow::Result<Vec<Probe>> {
     let mut probes = reachable::probes(settings);
     probes.push(topics_probe(topic_admin(settings)?, args));
-    let Dependencies { directory, identities, cache, .. } = Dependencies::try_new(settings)?;
+    let Dependencies { directory, identities, cache, .. } = Dependencies::try_new(settings, None)?;
     probes.push(Probe {
         name: "cassandra's users".to_owned(),
         keys: "cassandra.*",

@@ -4,6 +4,7 @@
 
 mod define;
 mod endings;
+mod keycloak;
 mod labels;
 #[cfg(test)]
 mod tests;
@@ -14,10 +15,8 @@ use prometheus::TextEncoder;
 
 use crate::domain::event::{Action, Why};
 use crate::domain::ids::{Class, InputTopic, Partition};
-use crate::domain::outcome::RowCounts;
 use crate::domain::record::OutputTopic;
 use crate::pipeline::engine::StageName;
-use crate::ports::Protection;
 pub use labels::{BreakerLabel, CallEnd, CommitEnd, ItemState};
 
 define::metrics! {
@@ -50,10 +49,20 @@ define::metrics! {
         breaker_opened_total: IntCounterVec["stage"],
         /// Rows deleted in Keycloak's database.
         keycloak_rows_deleted_total: IntCounterVec["table"],
+        /// Rows deleted by sweeps, which were written after the purge of their user.
+        keycloak_rows_swept_total: IntCounterVec["table"],
         /// Rows that came back during a purge, left to the sweep.
         residue_rows_total: IntCounter[],
         /// Users kept in Keycloak although their deletion was asked for, by what protects them.
         protected_total: IntCounterVec["protection"],
+        /// Searches of the whole schema for a purged user: whole, or partial where a table could not be read to the end.
+        canary_searches_total: IntCounterVec["result"],
+        /// Duration of such a search.
+        canary_search_seconds: Histogram[],
+        /// Columns that the last search had no right to read.
+        canary_unreadable_columns: IntGauge[],
+        /// Alarms: columns in which a purged user was still named.
+        canary_findings_total: IntCounterVec["table", "column"],
         /// Clears of Keycloak's user cache.
         cache_clears_total: IntCounterVec["result"],
         /// Statuses that Kafka acknowledged.
@@ -106,17 +115,12 @@ impl Metrics {
         metrics.registry.register(Box::new(process)).expect("no metric of ours has a name of a process metric");
         metrics.zero_topics();
         metrics.zero_stages();
-        for protection in [Protection::Admin, Protection::ServiceAccount, Protection::Linked, Protection::DenyList] {
-            metrics.protected_total.with_label_values(&[protection.name()]);
-        }
+        metrics.zero_keycloak();
         for why in Why::ALL {
             metrics.follow_ups_total.with_label_values(&[why.name()]);
         }
         for end in CommitEnd::ALL {
             metrics.commits_total.with_label_values(&[end.label()]);
-        }
-        for result in ["ok", "failed"] {
-            metrics.cache_clears_total.with_label_values(&[result]);
         }
         metrics
     }
@@ -254,24 +258,6 @@ impl Metrics {
     pub fn sync_limits(&self, users: usize, calls: usize) {
         self.sync_block_size.set(count(users));
         self.sync_concurrency.set(count(calls));
-    }
-
-    pub fn rows_deleted(&self, rows: &RowCounts) {
-        for (table, rows) in rows {
-            self.keycloak_rows_deleted_total.with_label_values(&[*table]).inc_by(*rows);
-        }
-    }
-
-    pub fn residue(&self, rows: u64) {
-        self.residue_rows_total.inc_by(rows);
-    }
-
-    pub fn protected(&self, protection: Protection) {
-        self.protected_total.with_label_values(&[protection.name()]).inc();
-    }
-
-    pub fn cache_cleared(&self, cleared: bool) {
-        self.cache_clears_total.with_label_values(&[if cleared { "ok" } else { "failed" }]).inc();
     }
 }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::domain::outcome::{Ending, Reason};
+use crate::domain::outcome::{Ending, Reason, RowCounts};
 
 const DOCUMENT: &str = include_str!("../../docs/metrics.md");
 

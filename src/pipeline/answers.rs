@@ -1,6 +1,6 @@
 //! The answering side of a stage: what a call or a probe said becomes ends, new attempts, splits or a breaker's turn.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::item::ItemKey;
 use super::limiter::Answered;
@@ -26,10 +26,11 @@ impl Stage {
 
     fn finish_items<T>(&mut self, call: &Call, answers: Vec<Result<T, Failure>>, now: Instant) -> Vec<Ended<T>> {
         debug_assert_eq!(call.items.len(), answers.len(), "an adapter answers for every item");
+        let took = now.duration_since(call.started);
         self.options.limiter.answered(Answered {
             items: call.items.len(),
             started: call.started,
-            took: now.duration_since(call.started),
+            took,
             was_full: call.was_full,
         });
         if answers.iter().any(Result::is_ok) && !call.split {
@@ -44,7 +45,7 @@ impl Stage {
                 }
                 Err(failure) => match failure.disposition {
                     Disposition::Reject => ended.extend(self.refuse(*item, &failure, now)),
-                    Disposition::Retry(Blame::Call) => self.suspect(vec![*item], &failure),
+                    Disposition::Retry(Blame::Call) => self.suspect(vec![*item], &failure, took),
                     Disposition::Retry(Blame::Server) => self.again(*item, &failure.reason.0, now),
                     Disposition::Retry(Blame::Throttle(rest)) => {
                         self.rest(now + rest);
@@ -71,7 +72,7 @@ impl Stage {
                 if !call.split && call.items.len() > 1 {
                     self.breaker.failed(now);
                 }
-                self.suspect(call.items.clone(), failure);
+                self.suspect(call.items.clone(), failure, now.duration_since(call.started));
             }
             Disposition::Retry(Blame::Server) => {
                 self.options.limiter.failed(call.started, now);
@@ -130,7 +131,7 @@ impl Stage {
         let retry = &mut self.options.retry;
         let track = self.tracks.get_mut(&item)?;
         track.attempts += 1;
-        track.spent += now.duration_since(track.since);
+        track.spent += suspect.took;
         if retry.is_exhausted(track.attempts, track.spent) {
             return self.end(item, Err(suspect.reason));
         }
@@ -148,7 +149,7 @@ impl Stage {
         }
     }
 
-    fn split(&mut self, Suspect { mut items, reason }: Suspect) {
+    fn split(&mut self, Suspect { mut items, reason, .. }: Suspect) {
         items.retain(|item| self.tracks.contains_key(item));
         self.count_retry(&reason, items.len());
         for item in &items {
@@ -160,13 +161,13 @@ impl Stage {
         self.splits.extend([items, rest].into_iter().filter(|half| !half.is_empty()));
     }
 
-    fn suspect(&mut self, items: Vec<ItemKey>, failure: &Failure) {
+    fn suspect(&mut self, items: Vec<ItemKey>, failure: &Failure, took: Duration) {
         for item in &items {
             if let Some(track) = self.tracks.get_mut(item) {
                 track.place = Place::Suspect;
             }
         }
-        self.suspects.push(Suspect { items, reason: failure.reason.to_string() });
+        self.suspects.push(Suspect { items, reason: failure.reason.to_string(), took });
     }
 
     fn refuse<T>(&mut self, item: ItemKey, failure: &Failure, now: Instant) -> Option<Ended<T>> {
@@ -220,8 +221,6 @@ impl Stage {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::domain::ids::{Class, ObjectType};
     use crate::pipeline::breaker::BreakerState;
@@ -275,5 +274,18 @@ mod tests {
         assert!(stage.finish::<()>(call, Err(failure), now).is_empty());
         assert!(stage.probed::<()>(Some(Ok(())), now).is_empty(), "it has had one attempt of eight");
         assert_eq!(stage.counts().delayed, 1);
+    }
+
+    /// Of a call that was under way when the dependency turned out to be away: the next probe is made much later.
+    #[test]
+    fn waiting_for_a_probe_is_no_time_of_an_attempt() {
+        let (mut stage, now) = (stage(), Instant::now());
+        stage.enter(ItemKey(1), (Class::Fresh, ObjectType::user()), now, now);
+        let Some(Work::Call(call, _)) = stage.next(now, &|_| true, &mut Vec::new()) else { panic!("it is ready") };
+        let answered = now + Duration::from_secs(1);
+        let failure = Failure::new(Disposition::Retry(Blame::Call), "http_500");
+        assert!(stage.finish::<()>(call, Err(failure), answered).is_empty());
+        let passed = answered + Duration::from_mins(5);
+        assert!(stage.probed::<()>(Some(Ok(())), passed).is_empty(), "it has had one attempt of eight");
     }
 }

@@ -108,6 +108,7 @@ pub enum Note {
         action: Action,
         ending: Ending,
         rows: RowCounts,
+        swept: bool,
         residue: u64,
         protection: Option<Protection>,
     },

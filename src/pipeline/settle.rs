@@ -74,6 +74,7 @@ impl Engine {
             action: item.action,
             ending,
             rows: item.reports.purge.rows.clone(),
+            swept: item.why() == Some(Why::Sweep),
             residue,
             protection: item.protection,
         });

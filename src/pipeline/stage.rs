@@ -69,9 +69,10 @@ pub(super) struct Track {
     pub(super) class: Class,
     pub(super) group: ObjectType,
     pub(super) place: Place,
-    /// Since when it has been ready, for the linger; in a call, since the call, for the time that counted attempts take.
+    /// Since when it has been ready, for the linger.
     pub(super) since: Instant,
     pub(super) attempts: u32,
+    /// Time of calls alone: what it waited for its turn, for a probe or behind the breaker is no time of an attempt.
     pub(super) spent: Duration,
     pub(super) answer_lost: bool,
 }
@@ -80,6 +81,8 @@ pub(super) struct Track {
 pub(super) struct Suspect {
     pub(super) items: Vec<ItemKey>,
     pub(super) reason: String,
+    /// Time of the call that failed.
+    pub(super) took: Duration,
 }
 
 #[derive(Debug)]
@@ -245,8 +248,6 @@ impl Stage {
         for item in &items {
             if let Some(track) = self.tracks.get_mut(item) {
                 track.place = Place::InCall;
-                // Order: before the call. What it waited for its turn, or behind the breaker, is no time of an attempt.
-                track.since = now;
             }
         }
         let call = CallId(self.next_call);

@@ -2,6 +2,7 @@
 //!
 //! An adapter knows only its technology: each has one function from a failure of that technology to a [`Disposition`].
 
+pub mod canary;
 pub mod log;
 pub mod pulse;
 
@@ -115,7 +116,7 @@ pub trait UserDirectory: Send + Sync + 'static {
     /// Any users of the table, at most `limit`: controls for a Sync API that has not answered yet.
     fn draw(&self, limit: usize) -> BoxFuture<'_, Result<Vec<UserId>, Failure>>;
 
-    /// A statement without users. Also runs the start-up checks that have not passed yet.
+    /// A statement without users, and with the Admin API step on a call of it without users. Also runs the start-up checks that have not passed yet.
     fn probe(&self) -> BoxFuture<'_, Result<(), Failure>>;
 }
 
@@ -169,15 +170,20 @@ pub enum Protection {
     /// Linked to a federation that would import it again.
     Linked,
     DenyList,
+    /// More than `purge.max_rows_per_user`: more likely a shared account than a person.
+    TooManyRows,
 }
 
 impl Protection {
+    pub const ALL: [Self; 5] = [Self::Admin, Self::ServiceAccount, Self::Linked, Self::DenyList, Self::TooManyRows];
+
     pub fn name(self) -> &'static str {
         match self {
             Self::Admin => "admin",
             Self::ServiceAccount => "service_account",
             Self::Linked => "linked",
             Self::DenyList => "deny_list",
+            Self::TooManyRows => "too_many_rows",
         }
     }
 }
@@ -187,7 +193,7 @@ pub trait IdentityStore: Send + Sync + 'static {
     /// All users of the block in one transaction; with the Admin API step on, their access is ended before it.
     fn purge<'a>(&'a self, orders: &'a [PurgeOrder]) -> BoxFuture<'a, CallResult<Purged>>;
 
-    /// A statement without users. Also runs the start-up checks that have not passed yet.
+    /// A statement without users, and with the Admin API step on a call of it without users. Also runs the start-up checks that have not passed yet.
     fn probe(&self) -> BoxFuture<'_, Result<(), Failure>>;
 }
 

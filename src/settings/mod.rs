@@ -4,13 +4,16 @@
 
 mod aliases;
 mod fields;
+mod keycloak_tables;
 mod layer;
 mod load;
 mod properties;
+mod purge;
 mod rules;
 mod shape;
 #[cfg(test)]
 mod tests;
+mod trail;
 mod validate;
 
 use std::collections::BTreeMap;
@@ -21,9 +24,12 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 pub use aliases::batch_job_rate;
+pub use keycloak_tables::{TableAction, TableChoice};
 pub use load::{Loaded, Origins, Problem, SettingsError, environment};
 pub use properties::{RESERVED_PROPERTIES, reserved_property};
+pub use purge::{PurgeMode, PurgeSettings, Verify};
 pub use rules::CallRate;
+pub use trail::{EventPolicy, TrailSettings};
 
 /// Everything that can be set. Unknown keys are refused.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -189,26 +195,6 @@ pub enum SyncMode {
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct PurgeSettings {
-    /// No default: what happens to people's rows is decided by a person.
-    #[serde(default, deserialize_with = "fields::optional_choice")]
-    pub mode: Option<PurgeMode>,
-    pub block_size: usize,
-    pub concurrency: usize,
-    #[serde(with = "humantime_serde")]
-    pub linger: Duration,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PurgeMode {
-    Delete,
-    DryRun,
-    Off,
-}
-
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
 pub struct KeycloakSettings {
     pub host: String,
     pub port: u16,
@@ -227,7 +213,13 @@ pub struct KeycloakSettings {
     pub statement_timeout: Duration,
     #[serde(with = "humantime_serde")]
     pub lock_timeout: Duration,
+    /// A major version that this worker does not know and somebody has looked at.
+    pub allow_version: Option<String>,
+    /// What becomes of tables that are not Keycloak's own.
+    #[serde(default)]
+    pub tables: BTreeMap<String, TableChoice>,
     pub tls: TlsSettings,
+    pub trail: TrailSettings,
     pub admin_api: AdminApiSettings,
 }
 

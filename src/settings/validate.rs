@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 
+use super::keycloak_tables;
 use super::load::Problem;
 use super::properties::reserved_property;
 use super::rules::{CallRate, Rules, is_directive, is_host, is_identifier, is_topic};
@@ -188,6 +189,7 @@ impl Settings {
         rules.within(purge.block_size, 1, 5000, "purge.block_size");
         rules.within(purge.concurrency, 1, 64, "purge.concurrency");
         rules.require(purge.linger <= Duration::from_secs(10), "purge.linger", "must be at most 10s");
+        rules.positive(purge.canary_every, "purge.canary_every");
         rules.positive(keycloak.lock_timeout, "keycloak.lock_timeout");
         rules.require(
             keycloak.statement_timeout > keycloak.lock_timeout,
@@ -198,6 +200,7 @@ impl Settings {
         for (key, provider) in providers.chain([("keycloak.provider_id", &keycloak.provider_id)]) {
             rules.require(!provider.contains(':'), key, "must be the component's id alone, without f: and user");
         }
+        keycloak_tables::check(&keycloak.tables, rules);
         if matches!(purge.mode, None | Some(PurgeMode::Off)) {
             return;
         }

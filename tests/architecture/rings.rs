@@ -60,7 +60,7 @@ const HOMES: [(&str, &[&str]); 10] = [
     ("clap", &["src/cli.rs", "src/main.rs"]),
     ("config::Config", &["src/settings/"]),
     ("csv", &["src/commands/id_file.rs"]),
-    ("indicatif", &["src/commands/submit/"]),
+    ("indicatif", &["src/commands/submit/", "src/commands/audit/"]),
     ("prometheus", &["src/metrics/", "src/admin/"]),
     ("rdkafka", &["src/adapters/kafka/"]),
     ("scylla", &["src/adapters/cassandra/"]),

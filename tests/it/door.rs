@@ -1,5 +1,6 @@
 //! A door to a service: open, or shut (connections are cut, new ones refused). The way through an open one may be slow,
-//! narrow or dead, its connections may be reset, and a trap cuts one when certain bytes pass.
+//! narrow or dead, a gateway may answer in the service's place, connections may be reset, and a trap cuts one when certain
+//! bytes pass.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -25,6 +26,8 @@ pub enum Way {
     Deaf,
     /// A black hole: connections stand, nothing passes.
     Frozen,
+    /// A gateway that has lost its service, and answers every question with this HTTP status.
+    Gateway(u16),
 }
 
 impl Way {
@@ -137,6 +140,10 @@ fn bound(port: u16) -> TcpSocket {
 }
 
 async fn pass(mut near: TcpStream, service: String, weather: Weather) {
+    let way = *weather.way.borrow();
+    if let Way::Gateway(status) = way {
+        return drop(answer(near, status).await);
+    }
     // A service that is away itself is a door that is shut.
     let Ok(mut far) = TcpStream::connect(service).await else { return };
     // As the services do: what comes later than it must is the way's doing, not the door's.
@@ -148,6 +155,7 @@ async fn pass(mut near: TcpStream, service: String, weather: Weather) {
             () = questions(near_in, far_out, &weather) => false,
             () = answers(far_in, near_out, &weather) => false,
             () = until_lost(&weather) => false,
+            () = until_at_gateway(&weather) => false,
             _ = resets.changed() => true,
         }
     };
@@ -161,6 +169,19 @@ async fn until_lost(weather: &Weather) {
     let mut way = weather.way.subscribe();
     drop(way.wait_for(|way| way.loses()).await);
     drop(way.wait_for(|way| !way.loses()).await);
+}
+
+async fn until_at_gateway(weather: &Weather) {
+    drop(weather.way.subscribe().wait_for(|way| matches!(way, Way::Gateway(_))).await);
+}
+
+async fn answer(mut near: TcpStream, status: u16) -> std::io::Result<()> {
+    let mut question = Vec::with_capacity(CHUNK);
+    if near.read_buf(&mut question).await? == 0 {
+        return Ok(());
+    }
+    let answer = format!("HTTP/1.1 {status} Away\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+    near.write_all(answer.as_bytes()).await
 }
 
 async fn questions(mut near: ReadHalf<'_>, mut far: WriteHalf<'_>, weather: &Weather) {
@@ -195,7 +216,7 @@ async fn read_through(from: &mut ReadHalf<'_>, buffer: &mut [u8], weather: &Weat
         Way::Late(by) => tokio::time::sleep(by).await,
         Way::Narrow(bytes) => tokio::time::sleep(Duration::from_secs(1).mul_f64(read as f64 / bytes as f64)).await,
         Way::Frozen => drop(weather.way.subscribe().wait_for(|way| *way != Way::Frozen).await),
-        Way::Clear | Way::Deaf => {}
+        Way::Clear | Way::Deaf | Way::Gateway(_) => {}
     }
     Some(read)
 }

@@ -13,28 +13,34 @@ use super::answers::source;
 use super::setup::{MAX_AGE, PERSONAL};
 
 impl Play {
-    /// `settled_before_committed`, `a_stale_owner_is_harmless`.
+    /// Everything below the offset and everything that the map names is settled, and only the present owner commits.
     pub(super) fn check_commit(&mut self, points: Vec<CommitPoint>) {
         for point in points {
-            assert_eq!(point.epoch, self.epochs[&point.partition], "only the present owner commits");
+            assert_eq!(
+                point.epoch, self.epochs[&point.partition],
+                "a_stale_owner_is_harmless: only the present owner commits"
+            );
             for offset in 0..point.offset {
                 assert!(
                     self.told.contains(&(point.partition, offset)),
-                    "{point:?} passes {offset}, which is not settled"
+                    "settled_before_committed: {point:?} passes {offset}, which is not settled"
                 );
             }
             if let Some(map) = OffsetMap::decode(&point.metadata, point.offset) {
                 let log = &self.logs[&point.partition];
                 let settled = (0_i64..).zip(log).filter(|(offset, record)| map.settles(*offset, Some(record.0)));
                 for (offset, _) in settled {
-                    assert!(self.told.contains(&(point.partition, offset)), "{point:?} settles {offset}, which is not");
+                    assert!(
+                        self.told.contains(&(point.partition, offset)),
+                        "settled_before_committed: {point:?} settles {offset}, which is not"
+                    );
                 }
             }
             self.committed.insert(point.partition, (point.offset, point.metadata));
         }
     }
 
-    /// `a_crash_redoes_little`: what the owner before had settled, by its last commit, is not done again. What an owner
+    /// What the owner before had settled, by its last commit, is not done again. What an owner
     /// before that had on its way may still arrive.
     pub(super) fn check_publication(&mut self, id: u64, records: &[OutputRecord]) {
         if !self.published.insert(id) {
@@ -46,11 +52,11 @@ impl Play {
         for (partition, offset) in records.iter().filter_map(source) {
             let time = self.logs[&partition][usize::try_from(offset).unwrap()].0;
             let settled = self.settled_before.get(&partition).is_some_and(|map| map.settles(offset, Some(time)));
-            assert!(!settled, "{partition:?} {offset} was settled already");
+            assert!(!settled, "a_crash_redoes_little: {partition:?} {offset} was settled already");
         }
     }
 
-    /// `no_personal_data_leaves`, `access_ends`: told only when the cache was cleared after the purge.
+    /// That access has ended is told only when the cache was cleared after the purge.
     fn check_record(&self, record: &OutputRecord) {
         let told = String::from_utf8(record.payload.clone()).unwrap();
         assert!(!told.contains(PERSONAL), "no_personal_data_leaves: {told}");
@@ -64,19 +70,21 @@ impl Play {
         if let Effect::Clear(call) = effect {
             self.clearing.insert(*call, self.uncleared.clone());
         }
-        // one_at_a_time_per_user: no two calls of the Sync API for one user ever overlap.
         if let Effect::Sync(_, _, users) | Effect::ProbeSync(users) = effect {
             let under_way = self.calls.iter().filter_map(|call| match call {
                 Effect::Sync(_, _, users) | Effect::ProbeSync(users) => Some(users),
                 _ => None,
             });
             for others in under_way {
-                assert!(users.iter().all(|user| !others.contains(user)), "two calls for one user overlap");
+                assert!(
+                    users.iter().all(|user| !others.contains(user)),
+                    "one_at_a_time_per_user: two calls for one user overlap"
+                );
             }
         }
         if let Effect::Purge(_, orders) = effect {
             for PurgeOrder { user, kind } in orders {
-                assert_ne!(*kind, PurgeKind::Retire, "nobody asked for it");
+                assert_ne!(*kind, PurgeKind::Retire, "never_purge_a_live_user: nobody asked for it");
                 let read = self.read_deleted.get(user).expect("never_purge_a_live_user");
                 assert!(self.now.at - *read < MAX_AGE, "never_purge_a_live_user: the verdict is old");
             }

@@ -285,6 +285,6 @@ impl Play {
         let wakes = self.engine.wake(self.now);
         assert!(wakes.is_none_or(|wakes| wakes > self.now.at), "the loop would come again at once, and again");
         let held: usize = Class::ALL.into_iter().map(|class| self.engine.units_held(class)).sum();
-        assert!(held <= BUDGET, "units held never exceed the budget");
+        assert!(held <= BUDGET, "budget_returns_to_zero: units held never exceed the budget");
     }
 }

@@ -51,7 +51,9 @@ class Keycloak(Service):
         if self.bootstrap:
             env |= {"KEYCLOAK_ADMIN": ADMIN, "KEYCLOAK_ADMIN_PASSWORD": ADMIN_PASSWORD} if self.major < 26 else {
                 "KC_BOOTSTRAP_ADMIN_USERNAME": ADMIN, "KC_BOOTSTRAP_ADMIN_PASSWORD": ADMIN_PASSWORD}
-        return [self.home / "bin" / "kc.sh", "start", "--optimized", *options], env, None
+        # Before, what was built is taken without a word.
+        built = ["--optimized"] if self.major >= 20 else []
+        return [self.home / "bin" / "kc.sh", "start", *built, *options], env, None
 
     def answers(self):
         return http_ok(self.port, "/auth/realms/master")

@@ -1,8 +1,9 @@
-"""Keycloak up to 16, on WildFly. Only 9.0.3 was tried: the oldest that Maven serves whole. It needs Java 11."""
+"""Keycloak up to 16, on WildFly. Tried: 9.0.3, the oldest that Maven serves whole, and 15.0.2. It needs Java 11."""
 
 import os
 import re
 import shutil
+import subprocess
 
 from . import setup
 from .keycloak import ADMIN, ADMIN_PASSWORD, DATABASE_PASSWORD, DATABASE_USER, JVM, PROVIDER, Keycloak
@@ -61,9 +62,7 @@ class KeycloakWildfly(Keycloak):
         jars = ":".join(map(str, (home / "modules" / "system" / "layers" / "keycloak").rglob("keycloak-*.jar")))
         self.compile_provider(jars, home / "standalone" / "deployments", 11)
         layer = home / "modules" / "system" / "layers" / "base"
-        for name in ("javax/api", "org/apache/xerces"):
-            # This Java 11 does not have the module, and nothing here uses it.
-            _edit(layer / name / "main" / "module.xml", r'\s*<module name="jdk.xml.dom"[^>]*/>', "")
+        self._drop_missing_modules(layer)
         module = layer / "org" / "postgresql" / "main"
         module.mkdir(parents=True)
         shutil.copy(self.driver, module)
@@ -73,6 +72,17 @@ class KeycloakWildfly(Keycloak):
         _edit(config, r"(<drivers>)", r'\1<driver name="postgresql" module="org.postgresql"/>')
         # One port less to keep free: nobody speaks TLS here.
         _edit(config, r"\s*<https-listener [^>]*/>", "")
+
+    def _drop_missing_modules(self, layer):
+        """This Java 11 is a small one, and nothing here uses what it lacks. Which modules ask for it differs by version."""
+        told = subprocess.run([self.java / "bin" / "java", "--list-modules"], capture_output=True, text=True, check=True).stdout
+        present = {line.split("@")[0] for line in told.split()}
+        dependency = re.compile(r'\s*<module name="(jdk\.[a-z.]+)"[^>]*/>')
+        for file in layer.rglob("module.xml"):
+            text = file.read_text()
+            kept = dependency.sub(lambda found: found.group(0) if found.group(1) in present else "", text)
+            if kept != text:
+                file.write_text(kept)
 
 
 def _edit(file, pattern, replacement):

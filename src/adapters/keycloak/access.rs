@@ -27,6 +27,7 @@ pub(super) struct AccessEnd {
 /// A session as `users/{id}/sessions` tells it.
 #[derive(Deserialize)]
 struct Session {
+    id: String,
     /// Internal id → name.
     #[serde(default)]
     clients: BTreeMap<String, String>,
@@ -47,9 +48,37 @@ impl AdminApi {
         Ok(results)
     }
 
+    /// Ends what a login left that was under way when the rows went; whether there was anything. Session by session: a logout
+    /// would write rows of the user again.
+    pub(super) async fn end_stragglers(&self, ends: &[AccessEnd]) -> CallResult<bool> {
+        let one = |end: AccessEnd| self.end_straggler(end);
+        let mut running = stream::iter(ends.to_vec()).map(one).buffered(self.concurrency());
+        let mut results = Vec::with_capacity(ends.len());
+        while let Some(result) = running.next().await {
+            match result {
+                Err(failure) if speaks_of_all(&failure) => return Err(failure),
+                one => results.push(one),
+            }
+        }
+        Ok(results)
+    }
+
+    async fn end_straggler(&self, end: AccessEnd) -> Result<bool, Failure> {
+        if is_no_path(&end.id) {
+            return Ok(false);
+        }
+        for client in &end.clients {
+            self.act_on_user(Method::DELETE, &["users", &end.id, "consents", client]).await?;
+        }
+        let sessions = self.read::<Vec<Session>>(&["users", &end.id, "sessions"]).await?.unwrap_or_default();
+        for session in &sessions {
+            self.act_on_user(Method::DELETE, &["sessions", &session.id]).await?;
+        }
+        Ok(!end.clients.is_empty() || !sessions.is_empty())
+    }
+
     async fn end_one(&self, end: AccessEnd) -> Result<(), Failure> {
-        // No URL can hold these as a part of its path, so Keycloak has no such user to log out.
-        if end.id == "." || end.id == ".." {
+        if is_no_path(&end.id) {
             return Ok(());
         }
         let mut clients: BTreeSet<String> = end.clients.into_iter().collect();
@@ -66,6 +95,11 @@ impl AdminApi {
         // Order: last, so that no session of a client revoked above is left to be refreshed.
         self.act_on_user(Method::POST, &["users", &end.id, "logout"]).await
     }
+}
+
+/// No URL can hold these as a part of its path, so Keycloak has no such user to log out.
+fn is_no_path(id: &str) -> bool {
+    id == "." || id == ".."
 }
 
 fn speaks_of_all(failure: &Failure) -> bool {

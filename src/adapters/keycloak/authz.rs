@@ -96,6 +96,7 @@ pub(super) struct Statements {
     associated: Statement,
     release: Statement,
     removals: Vec<(Removal, Statement)>,
+    left: Statement,
 }
 
 impl Statements {
@@ -113,26 +114,41 @@ impl Statements {
             associated: one(ASSOCIATED).await?,
             release: one(RELEASE).await?,
             removals: try_join_all(removals).await?,
+            left: one(&left()).await?,
         })
     }
 }
 
 /// `$1` keys of the first column, `$2` of the second.
 fn removal(table: &str, columns: &[(&str, Kind)], effect: Effect) -> String {
-    let given = |(index, (column, _)): (usize, &(&str, Kind))| {
-        let keys = format!("(SELECT unnest(${}::text[]))", index + 1);
+    let (condition, whose) = condition(columns, |index, _| index + 1);
+    match effect {
+        Effect::Delete => format!("DELETE FROM {table} x WHERE {condition} RETURNING {whose}"),
+        Effect::Count => format!("SELECT {whose} FROM {table} x WHERE {condition}"),
+    }
+}
+
+/// `$1` resources, `$2` tickets, `$3` policies that went: whose rows are still there.
+fn left() -> String {
+    let selects = REMOVALS.map(|(table, columns)| {
+        let (condition, whose) = condition(columns, |_, kind| kind as usize + 1);
+        format!("SELECT {whose} FROM {table} x WHERE {condition}")
+    });
+    selects.join(" UNION ALL ")
+}
+
+/// Which rows, and the key that tells whose each is.
+fn condition(columns: &[(&str, Kind)], parameter: impl Fn(usize, Kind) -> usize) -> (String, String) {
+    let given = |(index, (column, kind)): (usize, &(&str, Kind))| {
+        let keys = format!("(SELECT unnest(${}::text[]))", parameter(index, *kind));
         (format!("x.{column}"), format!("x.{column} IN {keys}"))
     };
     let given: Vec<_> = columns.iter().enumerate().map(given).collect();
-    let (condition, whose) = match given.as_slice() {
+    match given.as_slice() {
         [(first, by_first), (second, by_second)] => {
             (format!("{by_first} OR {by_second}"), format!("CASE WHEN {by_first} THEN {first} ELSE {second} END"))
         }
         others => others.first().map(|(column, by)| (by.clone(), column.clone())).unwrap_or_default(),
-    };
-    match effect {
-        Effect::Delete => format!("DELETE FROM {table} x WHERE {condition} RETURNING {whose}"),
-        Effect::Count => format!("SELECT {whose} FROM {table} x WHERE {condition}"),
     }
 }
 
@@ -216,6 +232,13 @@ impl Web {
                     block.credit(*owner, table);
                 }
             }
+        }
+        if connection.effect == Effect::Delete {
+            let left = Call::new(&statements.left, vec![&self.resources, &self.tickets, &self.policies]);
+            let left = connection.pipeline(&[left]).await?.concat();
+            left.iter()
+                .filter_map(|row| self.owners.get(row.get::<_, &str>(0)))
+                .for_each(|owner| block.remains(*owner));
         }
         Ok(())
     }

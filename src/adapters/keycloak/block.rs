@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::fuses::weight;
 use super::id_forms::{Forms, IdForms};
 use super::tables::{Family, Table};
 use crate::domain::outcome::RowCounts;
@@ -13,6 +14,7 @@ pub(super) struct Block<'a> {
     members: Vec<Member<'a>>,
     /// Which member an id belongs to, in any form.
     owners: HashMap<String, usize>,
+    max_rows: u64,
 }
 
 struct Member<'a> {
@@ -20,6 +22,8 @@ struct Member<'a> {
     forms: Forms,
     fate: Fate,
     rows: RowCounts,
+    /// Of an earlier transaction, which is committed.
+    banked: RowCounts,
     residue: u64,
 }
 
@@ -49,7 +53,17 @@ impl<'a> Block<'a> {
                 owners.entry(id.to_owned()).or_insert(index);
             }
         }
-        Self { members, owners }
+        Self { members, owners, max_rows: u64::MAX }
+    }
+
+    /// Whoever has more rows than so many is kept; 0 is no limit.
+    pub(super) fn with_max_rows(mut self, max_rows: u64) -> Self {
+        self.max_rows = if max_rows == 0 { u64::MAX } else { max_rows };
+        self
+    }
+
+    pub(super) fn has_max_rows(&self) -> bool {
+        self.max_rows < u64::MAX
     }
 
     /// The member that an id belongs to.
@@ -145,10 +159,67 @@ impl<'a> Block<'a> {
         }
     }
 
+    /// Whether somebody has turned out to have too many rows: what was deleted must not be committed then.
+    pub(super) fn keep_the_heavy(&mut self) -> bool {
+        let max_rows = self.max_rows;
+        let heavy = |member: &&mut Member<'a>| matches!(member.fate, Fate::Open) && weight(&member.rows) > max_rows;
+        let kept =
+            self.members.iter_mut().filter(heavy).map(|member| member.fate = Fate::Kept(Protection::TooManyRows));
+        kept.count() > 0
+    }
+
+    /// The same by ids and how many rows name each: before anything is done.
+    pub(super) fn keep_those_of<'w>(&mut self, weights: impl Iterator<Item = (&'w str, i64)>) {
+        let mut rows = vec![0_u64; self.members.len()];
+        for (id, weight) in weights {
+            if let Some(owner) = self.owner(id) {
+                rows[owner] += weight.unsigned_abs();
+            }
+        }
+        for (member, rows) in self.members.iter_mut().zip(rows) {
+            if matches!(member.fate, Fate::Open) && rows > self.max_rows {
+                member.fate = Fate::Kept(Protection::TooManyRows);
+            }
+        }
+    }
+
+    /// The fullest of those that were purged whole, by its ids.
+    pub(super) fn fullest(&self) -> Option<Vec<String>> {
+        let full = self.open().filter(|member| member.order.kind == PurgeKind::Full && !member.rows.is_empty());
+        let fullest = full.max_by_key(|member| member.rows.values().sum::<u64>())?;
+        Some(fullest.forms.purged(PurgeKind::Full).map(str::to_owned).collect())
+    }
+
+    /// How many users are to be purged. A sweep's were purged before.
+    pub(super) fn users(&self) -> usize {
+        self.open().filter(|member| member.order.kind != PurgeKind::Sweep).count()
+    }
+
+    /// How many of them had rows.
+    pub(super) fn users_with_rows(&self) -> usize {
+        self.open().filter(|member| member.order.kind != PurgeKind::Sweep && !member.rows.is_empty()).count()
+    }
+
+    /// All but the first so many of them fail for now.
+    pub(super) fn hold_back(&mut self, all_but: usize, failure: impl Fn() -> Failure) {
+        let is_user =
+            |member: &&mut Member<'a>| matches!(member.fate, Fate::Open) && member.order.kind != PurgeKind::Sweep;
+        self.members.iter_mut().filter(is_user).skip(all_but).for_each(|member| member.fate = Fate::Failed(failure()));
+    }
+
     /// Counts a row that went.
     pub(super) fn credit(&mut self, member: usize, table: &'static str) {
         if let Some(member) = self.members.get_mut(member) {
             *member.rows.entry(table).or_default() += 1;
+        }
+    }
+
+    /// What was counted is committed.
+    pub(super) fn bank_rows(&mut self) {
+        for member in &mut self.members {
+            for (table, rows) in std::mem::take(&mut member.rows) {
+                *member.banked.entry(table).or_default() += rows;
+            }
         }
     }
 
@@ -165,10 +236,15 @@ impl<'a> Block<'a> {
         if table.family == Family::Foreign {
             return Err(RowsLeft(table.name));
         }
-        if let Some(member) = member.and_then(|index| self.members.get_mut(index)) {
+        member.into_iter().for_each(|index| self.remains(index));
+        Ok(())
+    }
+
+    /// Counts a row that is left where nothing can be locked.
+    pub(super) fn remains(&mut self, member: usize) {
+        if let Some(member) = self.members.get_mut(member) {
             member.residue += 1;
         }
-        Ok(())
     }
 
     /// What became of each user, in the call's order.
@@ -191,10 +267,13 @@ impl<'a> Member<'a> {
     fn new(order: &'a PurgeOrder, forms: Forms, deny_list: &HashSet<String>) -> Self {
         let denied = deny_list.contains(order.user.as_str()) || forms.all().any(|id| deny_list.contains(id));
         let fate = if denied { Fate::Kept(Protection::DenyList) } else { Fate::Open };
-        Self { order, forms, fate, rows: RowCounts::new(), residue: 0 }
+        Self { order, forms, fate, rows: RowCounts::new(), banked: RowCounts::new(), residue: 0 }
     }
 
-    fn into_result(self) -> Result<Purged, Failure> {
+    fn into_result(mut self) -> Result<Purged, Failure> {
+        for (table, rows) in self.banked {
+            *self.rows.entry(table).or_default() += rows;
+        }
         match self.fate {
             Fate::Open => Ok(Purged::Clean { rows: self.rows, residue: self.residue }),
             Fate::Kept(protection) => Ok(Purged::Protected(protection)),
@@ -213,66 +292,4 @@ fn sorted<'a>(ids: impl Iterator<Item = &'a str>) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::ids::UserId;
-    use crate::ports::Disposition;
-
-    fn order(user: &str, kind: PurgeKind) -> PurgeOrder {
-        PurgeOrder { user: UserId::parse(user).unwrap(), kind }
-    }
-
-    fn block(orders: &[PurgeOrder]) -> Block<'_> {
-        Block::new(orders, &IdForms::new("p", &[]), &HashSet::from(["denied".to_owned()]))
-    }
-
-    #[test]
-    fn each_kind_takes_its_own_ids() {
-        let orders =
-            [order("full", PurgeKind::Full), order("retire", PurgeKind::Retire), order("sweep", PurgeKind::Sweep)];
-        let block = block(&orders);
-        assert_eq!(block.ids(), ["f:p:full", "f:p:sweep", "full", "retire", "sweep"]);
-        assert_eq!(block.ids_to_lock(), ["full", "retire"]);
-        assert_eq!(block.ids_to_retire(), (vec!["retire".to_owned()], vec!["f:p:retire".to_owned()]));
-    }
-
-    #[test]
-    fn who_is_protected_under_one_id_is_kept_under_all() {
-        let orders = [order("boss", PurgeKind::Full), order("denied", PurgeKind::Full)];
-        let mut block = block(&orders);
-        block.keep("f:p:boss", Protection::Admin);
-        assert!(block.ids().is_empty() && block.ids_to_lock().is_empty());
-        let results: Vec<_> = block.into_results().into_iter().map(Result::unwrap).collect();
-        assert_eq!(results, [Purged::Protected(Protection::Admin), Purged::Protected(Protection::DenyList)]);
-    }
-
-    #[test]
-    fn a_local_user_of_another_realm_is_left_out_the_federated_one_is_not() {
-        let orders = [order("twin", PurgeKind::Full)];
-        let mut block = block(&orders);
-        block.leave_out("twin");
-        assert_eq!(block.ids(), ["f:p:twin"]);
-        assert!(block.ids_to_lock().is_empty());
-    }
-
-    #[test]
-    fn one_users_failure_leaves_the_others_to_be_purged() {
-        let orders = [order("bad", PurgeKind::Full), order("good", PurgeKind::Full)];
-        let mut block = block(&orders);
-        block.fail("f:p:bad", Failure::new(Disposition::Reject, "http_400"));
-        assert_eq!(block.ids(), ["f:p:good", "good"]);
-        let results = block.into_results();
-        assert!(results[0].is_err() && results[1].is_ok());
-    }
-
-    /// `purge_is_all_or_nothing`: a row left in the foreign-key family fails the transaction.
-    #[test]
-    fn rows_left_are_told_in_free_tables_and_a_fault_in_the_others() {
-        let orders = [order("user", PurgeKind::Full)];
-        let mut block = block(&orders);
-        assert_eq!(block.left(Some(0), Table::named("credential").unwrap()), Err(RowsLeft("credential")));
-        block.left(Some(0), Table::named("offline_user_session").unwrap()).unwrap();
-        let result = block.into_results().remove(0).unwrap();
-        assert_eq!(result, Purged::Clean { rows: RowCounts::new(), residue: 1 });
-    }
-}
+mod tests;

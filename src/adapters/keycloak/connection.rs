@@ -1,29 +1,33 @@
 //! Connections to Keycloak's PostgreSQL: each used by one call at a time, checked when new, thrown away when in doubt.
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::maybe_done;
 use secrecy::ExposeSecret;
 use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_postgres::config::SslMode;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, NoTls, Row, Statement};
+use tokio_postgres::{Client, NoTls, Row, SimpleQueryMessage, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::failure::{certificates, of_postgres, silent};
-use super::schema::Schema;
+use super::schema::{STAMP, Schema, SchemaWarning, Survey, TableMap, ghosts};
 use super::statements::{Effect, Statements};
 use crate::adapters::tls;
-use crate::ports::Failure;
-use crate::settings::KeycloakSettings;
+use crate::ports::{Blame, Disposition, Failure};
+use crate::settings::{KeycloakSettings, PurgeMode};
 
 /// How long a new connection may take, name look-up and handshakes included.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 /// How much later than its own timeout the server may answer before it counts as hanging.
 const GRACE: Duration = Duration::from_secs(5);
+/// How long the schema is believed to be what it was. An upgrade of Keycloak is noticed at once; a table that somebody else
+/// makes is not.
+const TRUST: Duration = Duration::from_hours(1);
 
 /// At most so many connections as the configuration says, opened when they are needed.
 pub(super) struct Connections {
@@ -31,6 +35,15 @@ pub(super) struct Connections {
     effect: Effect,
     idle: Mutex<Vec<Connection>>,
     permits: Semaphore,
+    told: Mutex<Told>,
+}
+
+/// What the log has been told.
+#[derive(Default)]
+struct Told {
+    warnings: BTreeSet<SchemaWarning>,
+    /// When users of former components were last looked for: that may be a long read.
+    ghosts: Option<Instant>,
 }
 
 /// A connection taken for one call. Dropping it closes it, and the server rolls back: a call that is cut anywhere leaves
@@ -50,6 +63,7 @@ pub(super) struct Connection {
     pub effect: Effect,
     begin: String,
     patience: Duration,
+    checked: Instant,
 }
 
 /// One statement of a pipeline.
@@ -71,7 +85,7 @@ impl<'a> Call<'a> {
 impl Connections {
     pub(super) fn new(settings: KeycloakSettings, effect: Effect, limit: usize) -> Self {
         let permits = Semaphore::new(limit.max(1));
-        Self { settings, effect, idle: Mutex::default(), permits }
+        Self { settings, effect, idle: Mutex::default(), permits, told: Mutex::default() }
     }
 
     /// Takes an idle connection, or opens one and runs the start-up checks on it.
@@ -79,15 +93,43 @@ impl Connections {
         let permit = self.permits.acquire().await.map_err(|_| silent())?;
         let connection = match self.idle_connection() {
             Some(connection) => connection,
-            None => Connection::open(&self.settings, self.effect).await?,
+            None => self.open().await?,
         };
         Ok(Lease { connection, connections: self, _permit: permit })
     }
 
     fn idle_connection(&self) -> Option<Connection> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.retain(|connection| !connection.client.is_closed());
+        idle.retain(|connection| !connection.client.is_closed() && connection.checked.elapsed() < TRUST);
         idle.pop()
+    }
+
+    async fn open(&self) -> Result<Connection, Failure> {
+        let connection = Connection::open(&self.settings, self.effect).await?;
+        self.tell(&connection.schema.warnings);
+        if self.ghosts_are_due() {
+            self.tell(&ghosts(&connection.client, &self.settings, &connection.schema.realm_id).await?);
+        }
+        Ok(connection)
+    }
+
+    fn ghosts_are_due(&self) -> bool {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = told.ghosts.is_none_or(|looked| looked.elapsed() >= TRUST);
+        if is_due {
+            told.ghosts = Some(Instant::now());
+        }
+        is_due
+    }
+
+    /// Each warning once: connections come and go.
+    fn tell(&self, warnings: &[SchemaWarning]) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        for warning in warnings {
+            if told.warnings.insert(warning.clone()) {
+                tracing::warn!(dependency = "keycloak database", "{warning}");
+            }
+        }
     }
 }
 
@@ -109,19 +151,29 @@ impl std::ops::Deref for Lease<'_> {
 impl Connection {
     async fn open(settings: &KeycloakSettings, effect: Effect) -> Result<Self, Failure> {
         let opening = async {
-            let (client, driver) = connect(settings).await?;
-            let statement_timeout = format!("SET statement_timeout = {}", settings.statement_timeout.as_millis());
-            client.batch_execute(&statement_timeout).await.map_err(of_postgres)?;
-            let schema = Schema::check(&client, settings).await?;
-            let statements = Statements::prepare(&client, &schema.tables, effect).await?;
+            let checked = Instant::now();
+            let (client, driver) = connect_bounded(settings).await?;
+            let schema = Schema::check(&client, settings, effect).await?;
+            let statements = Statements::prepare(&client, &schema.tables, settings.trail, effect).await?;
             let patience = settings.statement_timeout + GRACE;
-            Ok(Self { client, _driver: driver, schema, statements, effect, begin: begin(settings, effect), patience })
+            let begin = begin(settings, effect);
+            Ok(Self { client, _driver: driver, schema, statements, effect, begin, patience, checked })
         };
         timeout(CONNECT_PATIENCE, opening).await.map_err(|_| silent())?
     }
 
+    /// Fails when Keycloak was upgraded, or is being: what the start-up checks found is not true any more.
     pub(super) async fn begin(&self) -> Result<(), Failure> {
-        self.execute(&self.begin).await
+        let asked = timeout(self.patience, self.client.simple_query(&self.begin)).await.map_err(|_| silent())?;
+        let stamp = asked.map_err(of_postgres)?.into_iter().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+            _ => None,
+        });
+        if stamp.as_deref() == Some(&self.schema.stamp) {
+            return Ok(());
+        }
+        // Order: no rollback. The connection is thrown away, and the next one is checked.
+        Err(Failure::new(Disposition::Retry(Blame::Server), "keycloak_upgraded").unheard())
     }
 
     pub(super) async fn commit(&self) -> Result<(), Failure> {
@@ -168,11 +220,35 @@ fn begin(settings: &KeycloakSettings, effect: Effect) -> String {
     // A worker that hangs in the middle must not keep people from logging in.
     format!(
         "BEGIN ISOLATION LEVEL READ COMMITTED {access}; SET LOCAL lock_timeout = {lock}; \
-         SET LOCAL statement_timeout = {statement}; SET LOCAL idle_in_transaction_session_timeout = {statement}"
+         SET LOCAL statement_timeout = {statement}; SET LOCAL idle_in_transaction_session_timeout = {statement}; {STAMP}"
     )
 }
 
-async fn connect(settings: &KeycloakSettings) -> Result<(Client, AbortOnDropHandle<()>), Failure> {
+/// The table map against the database that the settings mean.
+///
+/// # Errors
+/// What makes it impossible to look; whatever else refuses is in the map.
+pub async fn table_map(settings: &KeycloakSettings, mode: Option<PurgeMode>) -> Result<TableMap, Failure> {
+    let effect = if mode == Some(PurgeMode::DryRun) { Effect::Count } else { Effect::Delete };
+    let looking = async {
+        let (client, _driver) = connect_bounded(settings).await?;
+        let mut survey = Survey::take(&client, settings, effect).await?;
+        if let Some(realm) = &survey.realm {
+            survey.warnings.extend(ghosts(&client, settings, &realm.id).await?);
+        }
+        Ok(TableMap::of(survey))
+    };
+    timeout(CONNECT_PATIENCE + GRACE, looking).await.map_err(|_| silent())?
+}
+
+async fn connect_bounded(settings: &KeycloakSettings) -> Result<(Client, AbortOnDropHandle<()>), Failure> {
+    let (client, driver) = connect(settings).await?;
+    let bound = format!("SET statement_timeout = {}", settings.statement_timeout.as_millis());
+    client.batch_execute(&bound).await.map_err(of_postgres)?;
+    Ok((client, driver))
+}
+
+pub(super) async fn connect(settings: &KeycloakSettings) -> Result<(Client, AbortOnDropHandle<()>), Failure> {
     let mut config = tokio_postgres::Config::new();
     config
         .host(&settings.host)

@@ -35,6 +35,7 @@ pub(super) enum PostgresError {
 /// | connecting, I/O, connection closed, no answer in time | Retry (server) |
 /// | 08 connection, 53 resources, 57P shutdown, 25006 read only | Retry (server) |
 /// | 40P01 deadlock, 40001 serialization, 55P03 lock not available, 23503 foreign key, 57014 statement timeout | Retry (call) |
+/// | 22021, 22P05: an id has a character that the database's encoding has not | Retry (call): splitting finds whose |
 /// | 28 login, 3D000 database, 3F000 schema, 42P01 table, 42501 privilege | Hold |
 /// | a failed TLS handshake | Hold |
 /// | anything nobody has named | Hold |
@@ -96,7 +97,7 @@ fn last_name(message: &str) -> Option<String> {
 fn disposition_of(code: &str) -> Disposition {
     match code {
         "25006" => Disposition::Retry(Blame::Server),
-        "40P01" | "40001" | "55P03" | "23503" | "57014" => Disposition::Retry(Blame::Call),
+        "40P01" | "40001" | "55P03" | "23503" | "57014" | "22021" | "22P05" => Disposition::Retry(Blame::Call),
         _ if ["08", "53", "57P"].iter().any(|class| code.starts_with(class)) => Disposition::Retry(Blame::Server),
         _ => Disposition::Hold,
     }
@@ -161,6 +162,8 @@ mod tests {
             ("55P03", CALL),
             ("23503", CALL),
             ("57014", CALL),
+            ("22021", CALL),
+            ("22P05", CALL),
             ("28P01", Disposition::Hold),
             ("28000", Disposition::Hold),
             ("3D000", Disposition::Hold),

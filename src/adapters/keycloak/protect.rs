@@ -11,7 +11,8 @@ use crate::ports::{Failure, Protection};
 /// `$1` every id of the block, `$2` the realm; gives back an id and what it is.
 ///
 /// A role administers when it is one of `realm-management`, of a `<realm>-realm` client of the master realm, a realm role
-/// `admin` or `create-realm`, or a composite of such a role; groups hand roles down to their subgroups.
+/// `admin` or `create-realm`, or a composite of such a role; groups hand roles down to their subgroups. Keycloak 26 marks its
+/// first administrator, whatever the roles, by an attribute.
 pub(super) const GUARDS: &str = "\
 WITH RECURSIVE admin_role(id) AS (
     SELECT r.id
@@ -64,6 +65,13 @@ SELECT x.user_id::text, 'admin'
 FROM unnest($1::text[]) AS t(id) JOIN fed_user_group_membership x ON x.user_id = t.id
 JOIN admin_group a ON a.id = x.group_id
 WHERE x.realm_id = $2::text
+UNION ALL
+SELECT x.user_id::text, 'admin'
+FROM here JOIN user_attribute x ON x.user_id = here.id WHERE x.name = 'is_temporary_admin'
+UNION ALL
+SELECT x.user_id::text, 'admin'
+FROM unnest($1::text[]) AS t(id) JOIN fed_user_attribute x ON x.user_id = t.id
+WHERE x.realm_id = $2::text AND x.name = 'is_temporary_admin'
 ORDER BY 2";
 
 /// `$1` plain ids, `$2` federated ids of the same users, `$3` the realm; gives back the plain ids that have moved.

@@ -6,11 +6,16 @@
 use futures::future::try_join_all;
 use tokio_postgres::{Client, Statement};
 
+use super::ancient;
 use super::authz;
+use super::canary;
 use super::failure::of_postgres;
+use super::fuses;
 use super::protect;
 use super::tables::{Family, Key, Table};
+use super::trail;
 use crate::ports::Failure;
+use crate::settings::TrailSettings;
 
 /// What a purge does with the rows it finds. Both ask with the same predicates.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,27 +41,41 @@ pub(super) struct Statements {
     pub moved: Statement,
     /// Of the ids given those that any table knows.
     pub known: Statement,
+    /// How many rows name each of the ids given.
+    pub weights: Statement,
+    /// Keys of sessions, consents and credentials of the ids given.
+    pub keys: Statement,
     /// The clients of the offline sessions of the ids given.
     pub clients: Statement,
     pub steps: Vec<Step>,
     /// Rows that are left: the index of the step, and whose.
     pub residue: Statement,
     pub authz: authz::Statements,
+    pub trail: trail::Statements,
 }
 
 impl Statements {
     /// Prepares for the tables that exist.
-    pub(super) async fn prepare(client: &Client, tables: &[&'static Table], effect: Effect) -> Result<Self, Failure> {
+    pub(super) async fn prepare(
+        client: &Client,
+        tables: &[&'static Table],
+        trail: TrailSettings,
+        effect: Effect,
+    ) -> Result<Self, Failure> {
+        ancient::warn_of_rows(client).await?;
         let one = async |sql: &str| client.prepare(sql).await.map_err(of_postgres);
         Ok(Self {
             lock: one(&lock(effect)).await?,
             guards: one(protect::GUARDS).await?,
             moved: one(protect::MOVED).await?,
             known: one(&known(tables)).await?,
+            weights: one(&fuses::weights(tables)).await?,
+            keys: one(canary::KEYS).await?,
             clients: one(CLIENTS).await?,
             steps: try_join_all(tables.iter().map(|table| step(client, table, tables, effect))).await?,
             residue: one(&residue(tables)).await?,
             authz: authz::Statements::prepare(client, effect).await?,
+            trail: trail::Statements::prepare(client, trail, effect).await?,
         })
     }
 }
@@ -115,7 +134,7 @@ fn rows(table: &Table, key: Option<&str>, effect: Effect) -> String {
     }
 }
 
-fn realm_condition(table: &Table, parameter: &str) -> String {
+pub(super) fn realm_condition(table: &Table, parameter: &str) -> String {
     if table.in_realm { format!(" AND x.realm_id = {parameter}::text") } else { String::new() }
 }
 

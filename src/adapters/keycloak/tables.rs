@@ -1,7 +1,8 @@
 //! The table map: every table of Keycloak 7 to 26.8 that knows a user, how, and when its rows go.
 //!
 //! A new table of a new Keycloak is one entry here: statements, counts and checks are made from this map and from what the
-//! live schema has. The authorization services have a module of their own (`authz`): they are a web, not a list.
+//! live schema has. Below the map stands what is found in other ways: the authorization services are a web, not a list
+//! (`authz`), the traces in logs and in what belongs to others are optional (`trail`), and some is left on purpose.
 
 /// Whether a foreign key leads from a table to `user_entity`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -42,7 +43,7 @@ impl Table {
         Self { family: Family::Foreign, ..Self::free(name, column) }
     }
 
-    const fn free(name: &'static str, column: &'static str) -> Self {
+    pub(super) const fn free(name: &'static str, column: &'static str) -> Self {
         let key = Key::User(column);
         Self { name, family: Family::Free, key, in_realm: false, since: None, until: None, why: "" }
     }
@@ -105,7 +106,9 @@ pub const TABLES: [Table; 29] = [
     Table::free("offline_user_session", "user_id").in_realm().why("offline sessions; online ones too since 25"),
     Table::free("login_failure", "user_id").in_realm().since("26.7").why("brute-force counters"),
     Table::free("workflow_state", "resource_id").since("26.4").why("resource_id is a user's id for user workflows"),
-    Table::free("auth_session", "auth_user_id").since("26.7").why("logins under way, with the stateless feature only"),
+    Table::free("auth_session", "auth_user_id")
+        .since("26.7")
+        .why("logins under way, with the stateless feature only; their root_auth_session names nobody and expires"),
     Table::free("fed_issued_ver_credential", "user_id")
         .in_realm()
         .since("26.7")
@@ -140,6 +143,130 @@ pub const TABLES: [Table; 29] = [
     Table::foreign("user_group_membership", "user_id").why("organization membership too since 26"),
     Table::foreign("user_role_mapping", "user_id"),
     Table::foreign("user_entity", "id").in_realm().why("last: every foreign key of the family ends here"),
+];
+
+/// How a table beyond the map is handled.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Handled {
+    /// Followed from the person's resources, tickets and policies.
+    Web,
+    /// When this key of the configuration says so.
+    Option(&'static str),
+    /// Keycloak has not used it since version 1: a new connection warns when it is not empty.
+    Told,
+    /// Knowingly left: it is on the allow-list of every search for what is left.
+    Left,
+}
+
+/// A table beyond the map that names a user, or whose rows go with one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Other {
+    pub name: &'static str,
+    /// The columns that name a user, or the row that does.
+    pub columns: &'static [&'static str],
+    pub since: Option<&'static str>,
+    pub until: Option<&'static str>,
+    pub handled: Handled,
+    pub why: &'static str,
+}
+
+const fn other(name: &'static str, columns: &'static [&'static str], handled: Handled, why: &'static str) -> Other {
+    Other { name, columns, since: None, until: None, handled, why }
+}
+
+impl Other {
+    const fn since(mut self, version: &'static str) -> Self {
+        self.since = Some(version);
+        self
+    }
+
+    const fn until(mut self, version: &'static str) -> Self {
+        self.until = Some(version);
+        self
+    }
+}
+
+/// Order: as the rows go; the web before the map's tables, the options after them (invitations, which are found by the
+/// e-mail address in `user_entity`, before).
+pub const OTHERS: [Other; 28] = [
+    other(
+        "resource_server_perm_ticket",
+        &["owner", "requester", "resource_id"],
+        Handled::Web,
+        "either side of a share",
+    ),
+    other("resource_policy", &["resource_id", "policy_id"], Handled::Web, "which policies cover which resources"),
+    other("scope_policy", &["policy_id"], Handled::Web, "child of a policy"),
+    other("associated_policy", &["policy_id", "associated_policy_id"], Handled::Web, "either side goes"),
+    other("policy_config", &["policy_id"], Handled::Web, "child of a policy"),
+    other(
+        "resource_server_policy",
+        &["owner"],
+        Handled::Web,
+        "theirs, their tickets', and those left without resource",
+    ),
+    other("resource_attribute", &["resource_id"], Handled::Web, "child of a resource"),
+    other("resource_uris", &["resource_id"], Handled::Web, "child of a resource"),
+    other("resource_scope", &["resource_id"], Handled::Web, "child of a resource"),
+    other(
+        "resource_server_resource",
+        &["owner", "name"],
+        Handled::Web,
+        "name: of the admin permissions (26.2) for a user",
+    ),
+    other(
+        "org_invitation",
+        &["email"],
+        Handled::Option("keycloak.trail.invitations"),
+        "a local user's address; names too",
+    )
+    .since("26.5"),
+    other(
+        "event_entity",
+        &["user_id", "session_id", "details_json", "details_json_long_value"],
+        Handled::Option("keycloak.trail.events"),
+        "Keycloak never removes a user from it; details hold session ids, names and addresses",
+    ),
+    other(
+        "admin_event_entity",
+        &["auth_user_id", "resource_path", "representation", "details_json"],
+        Handled::Option("keycloak.trail.admin_events"),
+        "any path may name a user, and so may what was sent there",
+    ),
+    other(
+        "policy_config",
+        &["value"],
+        Handled::Option("keycloak.trail.policies"),
+        "ids in other people's user policies",
+    ),
+    other("user_session_note", &["user_session"], Handled::Told, "sessions are in memory since 1.x").until("25"),
+    other("client_session_note", &["client_session"], Handled::Told, "as above").until("25"),
+    other("client_session_role", &["client_session"], Handled::Told, "as above").until("25"),
+    other("client_session_prot_mapper", &["client_session"], Handled::Told, "as above").until("25"),
+    other("client_session_auth_status", &["client_session"], Handled::Told, "as above").until("25"),
+    other("client_user_session_note", &["client_session"], Handled::Told, "as above").until("25"),
+    other("client_session", &["auth_user_id", "session_id"], Handled::Told, "as above").until("25"),
+    other("user_session", &["user_id"], Handled::Told, "as above").until("25"),
+    other("username_login_failure", &["username"], Handled::Told, "failed logins are in memory since 1.x")
+        .until("26.0"),
+    other(
+        "single_use_object",
+        &["id"],
+        Handled::Left,
+        "begins with base64 of a user id; expires within hours, and without \
+        it a link that was used could be used again",
+    )
+    .since("26.7"),
+    other(
+        "root_auth_session",
+        &["id"],
+        Handled::Left,
+        "of nobody once its auth_session is gone; expires within minutes",
+    )
+    .since("26.7"),
+    other("revoked_token", &["id"], Handled::Left, "ids of tokens; expires with them").since("26.0"),
+    other("outbox_entry", &["payload"], Handled::Left, "messages under way to other systems; drained").since("26.7"),
+    other("cluster_event", &["payload"], Handled::Left, "messages between Keycloak's nodes; expires").since("26.7"),
 ];
 
 #[cfg(test)]
@@ -177,6 +304,11 @@ mod tests {
     fn the_handle_of_a_federated_user_goes_after_its_other_rows() {
         let last = TABLES.iter().rposition(|table| table.name.starts_with("fed_") || table.name == "broker_link");
         assert!(last.unwrap() < position("federated_user"));
+    }
+
+    #[test]
+    fn what_is_beyond_the_map_is_not_in_it() {
+        assert_eq!(OTHERS.iter().filter(|other| Table::named(other.name).is_some()).count(), 0);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::connection::{Call, Connection};
 use super::protect::{self, Look};
 use super::statements::{Effect, Step};
 use super::tables::{Family, Key};
+use super::trail;
 use crate::ports::{Blame, Disposition, Failure};
 
 /// By which ids and keys rows are found.
@@ -32,6 +33,9 @@ struct Keys {
 /// The table by which a session of a user is found.
 const SESSIONS: &str = "offline_user_session";
 
+/// By which somebody logs in.
+const CREDENTIALS: [&str; 2] = ["credential", "fed_user_credential"];
+
 /// Whether rows of sessions may be there.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Sessions {
@@ -48,6 +52,8 @@ pub(super) enum Ended {
     Done,
     /// Nothing was changed: somebody logged in after access was ended.
     LoggedIn,
+    /// Nothing was changed: somebody has too many rows, and is kept from now on.
+    Heavy,
 }
 
 /// Purges the users of the block, all or none. In a dry run it counts and changes nothing.
@@ -62,21 +68,51 @@ pub(super) async fn run(connection: &Connection, block: &mut Block<'_>, sessions
     };
     finder.find_keys(connection, block).await?;
     authz::purge(connection, block, &finder.ids).await?;
+    trail::take_invitations(connection, block, &finder.locked).await?;
     finder.take_rows(connection, block).await?;
+    if block.keep_the_heavy() {
+        connection.rollback().await?;
+        block.forget_rows();
+        return Ok(Ended::Heavy);
+    }
     // Order: after the deletes, so that only a session that is newer than they are can escape, and its row is left to be swept.
     if sessions == Sessions::Ended && !finder.list_of(SESSIONS).is_empty() {
         connection.rollback().await?;
         block.forget_rows();
         return Ok(Ended::LoggedIn);
     }
+    let notes = trail::purge(connection, block, &finder.ids, finder.sessions()).await?;
     match connection.effect {
         Effect::Delete => {
             finder.count_what_is_left(connection, block).await?;
             connection.commit().await?;
+            notes.tell();
         }
         Effect::Count => connection.rollback().await?,
     }
     Ok(Ended::Done)
+}
+
+/// What a login needs. It goes first, in a transaction of its own, where somebody logs in faster than access is ended; what
+/// else there is of them goes by `run`, in this call or, after a failure, in the next one.
+pub(super) async fn take_credentials(connection: &Connection, block: &mut Block<'_>) -> Result<(), Failure> {
+    let steps = &connection.statements.steps;
+    let steps: Vec<_> = steps.iter().filter(|step| CREDENTIALS.contains(&step.table.name)).collect();
+    if steps.iter().any(|step| step.keys.is_some()) {
+        // Keycloak 7: their attributes would have to go too.
+        return Ok(());
+    }
+    connection.begin().await?;
+    let locked = protect::look(connection, block, Look::UnderTheLock).await?;
+    let (realm, ids) = (&connection.schema.realm_id, block.ids());
+    let finder = Finder { realm, locked: block.locked(&locked), ids, keys: HashMap::new() };
+    let calls: Vec<_> = steps.iter().map(|step| finder.call_of(step, &step.rows)).collect();
+    for (step, rows) in steps.iter().zip(connection.pipeline(&calls).await?) {
+        finder.credit(step, &rows, block);
+    }
+    connection.commit().await?;
+    block.bank_rows();
+    Ok(())
 }
 
 impl Finder<'_> {
@@ -162,6 +198,12 @@ impl Finder<'_> {
             return Call::new(statement, vec![ids, self.realm]);
         }
         Call::new(statement, vec![ids])
+    }
+
+    /// The sessions that were found, and whose they were.
+    fn sessions(&self) -> impl Iterator<Item = (&String, usize)> {
+        let owners = self.keys.get(SESSIONS).map(|keys| &keys.owners);
+        owners.into_iter().flatten().map(|(session, owner)| (session, *owner))
     }
 
     fn list_of(&self, parent: &str) -> &Vec<String> {

@@ -5,6 +5,7 @@
 //! The suite of `docs/faults.md`: each case is a [`case::Case`] that says its promise, its fault and its oracle, played as a
 //! [`storm::Storm`]. `FAULTS=whole` plays it in full, `FAULTS_SEED` in another order.
 
+mod access;
 mod broker;
 mod case;
 mod cassandra;

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use local_stack::Status;
+use local_stack::events::PERSONAL;
+use local_stack::topics::{DELAY, FAILED, STATUS};
 
 use super::people::People;
 use super::storm::Storm;
@@ -16,7 +18,12 @@ pub struct Found {
     pub out_of_order: usize,
     /// Rows of living users that are not there any more, or too many.
     pub harmed: u64,
+    /// Records, logs and pages of metrics with something in them that is nobody's business.
+    pub told: usize,
 }
+
+/// How each JSON Web Token begins.
+const TOKEN: &str = "eyJhbGci";
 
 impl Storm {
     pub(super) async fn found(&self, endings: &BTreeMap<String, String>) -> Found {
@@ -25,7 +32,30 @@ impl Storm {
         let tables: BTreeSet<_> = now.keys().chain(self.untouched.keys()).collect();
         let rows = |counts: &BTreeMap<&str, i64>, table: &str| counts.get(table).copied().unwrap_or_default();
         let harmed = tables.iter().map(|table| rows(&now, table).abs_diff(rows(&self.untouched, table))).sum();
-        Found { lost, out_of_order, harmed }
+        Found { lost, out_of_order, harmed, told: self.told().await }
+    }
+
+    /// `no_personal_data_leaves`: of the users nothing but their ids, of the worker no password and no token.
+    async fn told(&self) -> usize {
+        let (topics, stack) = (&self.scene.topics, &self.scene.stack);
+        let secrets = [&stack.postgres.password, &stack.keycloak.client_secret].map(String::as_str);
+        let mut said = topics.said_by(&self.workers).await.unwrap();
+        assert!(!said.is_empty(), "no log was found");
+        for topic in [STATUS, FAILED, DELAY] {
+            said.extend(topics.said(topic).await.unwrap());
+        }
+        let words = [PERSONAL, TOKEN].into_iter().chain(secrets);
+        let held =
+            words.flat_map(|word| said.iter().filter(move |(_, text)| text.contains(word)).map(move |it| (word, it)));
+        let held: Vec<_> = held.map(|(word, (place, _))| format!("{word} in {place}")).collect();
+        if !held.is_empty() {
+            eprintln!(
+                "no_personal_data_leaves: {} must not be told: {:?}",
+                held.len(),
+                held.iter().take(5).collect::<Vec<_>>()
+            );
+        }
+        held.len()
     }
 
     fn lost(&self, endings: &BTreeMap<String, String>) -> usize {

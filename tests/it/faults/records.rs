@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use local_stack::events::{Record, deletion, request};
+use local_stack::events::{Record, USER_NAME, deletion, request};
 use local_stack::topics::{DELETE, REQUEST};
 use local_stack::users::new_ids;
 
@@ -32,7 +32,7 @@ async fn a_flood_of_poison_holds_its_partition_and_no_other() {
     let (behind, beside) = storm.people.deleted.split_at(100);
     let mut flood = Vec::new();
     for number in 0..poison {
-        flood.push(Record::raw(format!("poison {number}")).on(0));
+        flood.push(Record::raw(format!("{{\"userName\": \"{USER_NAME}\", poison {number}")).on(0));
         flood.push(deletion(&behind[number % behind.len()]).on(0));
     }
     let behind: BTreeSet<_> = behind[..].iter().cloned().collect();
@@ -81,17 +81,19 @@ const JUNK: Case = Case {
 
 /// Undecodable, each in its own way.
 fn junk(number: usize) -> Record {
-    let text: Vec<u8> = match number % 11 {
-        0 => b"{\"eid\": \"BE_JOB_REQUEST\", \"edata\": {".to_vec(),
-        1 => b"delete jane".to_vec(),
+    let of_jane = |edata: &str| format!("{{\"edata\": {{\"userName\": \"{USER_NAME}\", {edata}").into_bytes();
+    let text: Vec<u8> = match number % 12 {
+        0 => of_jane(""),
+        1 => format!("delete {USER_NAME}").into_bytes(),
         2 => b"[1, 2]".to_vec(),
         3 => vec![0xff, 0xfe, 0x00, 0x80],
         4 => Vec::new(),
-        5 => b"{\"eid\": \"BE_JOB_REQUEST\", \"edata\": {\"action\": \"delete-user\"}}".to_vec(),
-        6 => b"{\"edata\": {\"userId\": 7}}".to_vec(),
-        7 => b"{\"edata\": {\"userId\": \" \"}}".to_vec(),
-        8 => "[".repeat(50_000).into_bytes(),
-        9 => return Record::tombstone(),
+        5 => of_jane("\"action\": \"delete-user\"}}"),
+        6 => of_jane("\"userId\": 7}}"),
+        7 => of_jane("\"userId\": \" \"}}"),
+        8 => of_jane(&format!("\"userId\": {{\"name\": \"{USER_NAME}\"}}}}}}")),
+        9 => "[".repeat(50_000).into_bytes(),
+        10 => return Record::tombstone(),
         _ => vec![b'{'; LARGEST],
     };
     Record::raw(text)

@@ -2,9 +2,12 @@
 
 use user_purge_sync::domain::verdict::PurgeKind;
 use user_purge_sync::ports::{Blame, Disposition, IdentityStore};
+use user_purge_sync::settings::PurgeMode;
 
+use crate::keycloak::later::copy_of_all_versions;
 use crate::keycloak::person::{Person, twin_elsewhere};
-use crate::keycloak::stack::{OTHER_REALM, database, order, purge, rows, rows_holding, store};
+use crate::keycloak::stack::{OTHER_REALM, database, order, purge, rows, rows_holding, rows_without, store, store_in};
+use crate::keycloak::trail::{ALL, be_administered, invite, live_a_life, policy_of, settings_of};
 
 #[tokio::test]
 async fn everyone_elses_rows_are_what_they_were() {
@@ -31,6 +34,37 @@ async fn everyone_elses_rows_are_what_they_were() {
     }
     for (kept, before) in [&neighbour, &longer, &twin, &stray].into_iter().zip(before) {
         assert_eq!(rows_holding(&database, &kept.mark).await, before);
+    }
+}
+
+/// Every table, every row that does not tell of the person: with all options on, on a schema of all versions at once.
+#[tokio::test]
+async fn every_row_that_does_not_tell_of_the_person_is_what_it_was() {
+    let copy = copy_of_all_versions().await;
+    let (database, person, neighbour) = (&copy.database, Person::new(), Person::new());
+    for somebody in [&neighbour, &person] {
+        somebody.move_in(database).await;
+        for id in [somebody.id.clone(), somebody.federated()] {
+            live_a_life(somebody, database, &id, &neighbour).await;
+            be_administered(somebody, database, &id).await;
+        }
+        invite(somebody, database).await;
+        policy_of(&neighbour, database, &format!(r#"["{}","{}"]"#, neighbour.id, somebody.id)).await;
+    }
+    let marks = [person.mark.as_str(), &person.mark.to_uppercase(), &person.id];
+    let before = rows_without(database, &marks).await;
+    assert!(before.len() > 50, "{}", before.len());
+    let store = store_in(&settings_of(&copy, ALL), PurgeMode::Delete);
+    // What tells of both holds nothing of the person afterwards: an event of somebody else, a policy.
+    let of_both = ["event_entity", "policy_config"];
+    for kind in [PurgeKind::Full, PurgeKind::Sweep] {
+        purge(&store, &person.id, kind).await;
+        let mut after = rows_without(database, &marks).await;
+        for table in of_both {
+            assert!(after[table].0 > before[table].0, "{table}");
+            after.insert(table.to_owned(), before[table].clone());
+        }
+        assert_eq!(after, before);
     }
 }
 

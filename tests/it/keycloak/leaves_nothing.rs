@@ -64,16 +64,35 @@ async fn rows_under_a_former_provider_go_too() {
 #[tokio::test]
 async fn odd_ids_are_ids_like_others() {
     let (database, store) = (database().await, store());
-    for odd in ["o'bri\"en%_\\", "a:b:c", " ümläut ☃ ", "${x}$1"] {
+    for odd in ["o'bri\"en%_\\", "a:b:c", " ümläut ☃ ", "${x}$1", "\u{10ffff}\u{202e}👩‍🚀/"] {
         let person = Person::with_id(format!("{odd}{}", &Person::new().mark[..8]));
         person.move_in(&database).await;
         assert!(!rows(purge(&store, &person.id, PurgeKind::Full).await).is_empty(), "{odd}");
         assert!(rows_holding(&database, &person.mark).await.is_empty(), "{odd}");
     }
-    let long = Person::with_id("x".repeat(200) + &Person::new().mark);
+    // The longest that Keycloak can hold, and the longest that there can be.
+    let long = Person::with_id("☃".repeat(215) + &Person::new().mark);
+    assert_eq!(long.federated().chars().count(), 255);
+    assert_eq!(rows(purge(&store, &"☃".repeat(255), PurgeKind::Full).await), RowCounts::new());
     long.add_federated(&database, &long.federated(), REALM).await;
     assert!(!rows(purge(&store, &long.id, PurgeKind::Full).await).is_empty());
     assert!(rows_holding(&database, &long.mark).await.is_empty());
+}
+
+/// Removed by hand or by an older Keycloak: nothing is left to lock, all else names the person still.
+#[tokio::test]
+async fn an_id_without_a_user_leaves_nothing_in_tables_without_foreign_keys() {
+    let (database, person) = (database().await, Person::new());
+    person.add_free(&database, &person.id, REALM).await;
+    person.add_federated_without_handle(&database, &person.id, REALM).await;
+    person.add_federated_without_handle(&database, &person.federated(), REALM).await;
+    let before = rows_holding(&database, &person.mark).await;
+
+    let gone = rows(purge(&store(), &person.id, PurgeKind::Full).await);
+
+    assert!(gone.contains_key("resource_server_perm_ticket") && !gone.contains_key("user_entity"), "{gone:?}");
+    assert_eq!(gone.into_iter().collect::<Vec<_>>(), counts(&before).into_iter().collect::<Vec<_>>());
+    assert!(rows_holding(&database, &person.mark).await.is_empty());
 }
 
 #[tokio::test]

@@ -153,7 +153,7 @@ impl Person {
     }
 
     /// Writes a row that all tests use, once.
-    async fn share(&self, database: &Client, table: &str, given: &[(&str, &str)]) {
+    pub async fn share(&self, database: &Client, table: &str, given: &[(&str, &str)]) {
         self.write(database, table, given, "ON CONFLICT DO NOTHING").await;
     }
 

@@ -11,7 +11,9 @@ use user_purge_sync::domain::ids::UserId;
 use user_purge_sync::domain::outcome::RowCounts;
 use user_purge_sync::domain::verdict::PurgeKind;
 use user_purge_sync::ports::{Failure, IdentityStore, PurgeOrder, Purged};
-use user_purge_sync::settings::{AdminApiSettings, KeycloakSettings, PurgeMode, PurgeSettings, TlsSettings};
+use user_purge_sync::settings::{
+    AdminApiSettings, KeycloakSettings, PurgeMode, PurgeSettings, TlsSettings, TrailSettings, Verify,
+};
 
 pub const REALM: &str = "sunbird-realm-id";
 pub const PROVIDER: &str = "cassandrafederationid";
@@ -34,7 +36,10 @@ pub fn settings() -> KeycloakSettings {
         deny_list: Vec::new(),
         statement_timeout: Duration::from_secs(20),
         lock_timeout: Duration::from_secs(2),
+        allow_version: None,
+        tables: BTreeMap::new(),
         tls: TlsSettings { enabled: false, ca_file: None },
+        trail: TrailSettings::OFF,
         admin_api: AdminApiSettings {
             enabled: true,
             url: keycloak.url.clone(),
@@ -48,7 +53,16 @@ pub fn settings() -> KeycloakSettings {
 }
 
 pub fn purge_settings(mode: PurgeMode) -> PurgeSettings {
-    PurgeSettings { mode: Some(mode), block_size: 500, concurrency: 2, linger: Duration::from_millis(5) }
+    PurgeSettings {
+        mode: Some(mode),
+        block_size: 500,
+        concurrency: 2,
+        linger: Duration::from_millis(5),
+        verify: Verify::Count,
+        canary_every: Duration::from_mins(10),
+        max_rows_per_user: 10_000,
+        max_users_per_hour: 0,
+    }
 }
 
 /// Deletes, without the Admin API.
@@ -57,7 +71,11 @@ pub fn store() -> PgIdentityStore {
 }
 
 pub fn store_with(settings: &KeycloakSettings) -> PgIdentityStore {
-    PgIdentityStore::new(settings, &purge_settings(PurgeMode::Delete), None)
+    store_in(settings, PurgeMode::Delete)
+}
+
+pub fn store_in(settings: &KeycloakSettings, mode: PurgeMode) -> PgIdentityStore {
+    PgIdentityStore::new(settings, &purge_settings(mode), None)
 }
 
 pub fn dry_store() -> PgIdentityStore {
@@ -110,15 +128,32 @@ pub fn rows(purged: Purged) -> RowCounts {
 /// How many rows of each table hold a text anywhere, and a checksum of them.
 pub type Snapshot = BTreeMap<String, (u64, String)>;
 
-/// Looks through every column of every table.
+/// Looks through every column of every table of the connection's schema.
 pub async fn rows_holding(database: &Client, text: &str) -> Snapshot {
-    const TABLES: &str =
-        "SELECT relname::text FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace";
+    rows_holding_any(database, &[text.to_owned()]).await
+}
+
+pub async fn rows_holding_any(database: &Client, texts: &[String]) -> Snapshot {
+    let any: Vec<_> = texts.iter().map(|text| format!("strpos(x::text, {}) > 0", literal(text))).collect();
+    rows_where(database, &any.join(" OR ")).await
+}
+
+/// All rows that hold none of these.
+pub async fn rows_without(database: &Client, texts: &[&str]) -> Snapshot {
+    let none: Vec<_> = texts.iter().map(|text| format!("strpos(x::text, {}) = 0", literal(text))).collect();
+    rows_where(database, &none.join(" AND ")).await
+}
+
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+async fn rows_where(database: &Client, condition: &str) -> Snapshot {
+    const TABLES: &str = "SELECT quote_ident(relname) FROM pg_class WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace";
     let one = |table: &str| {
         format!(
             "SELECT '{table}', count(*), coalesce(md5(string_agg(x::text, '|' ORDER BY x::text)), '') \
-             FROM {table} x WHERE strpos(x::text, '{}') > 0",
-            text.replace('\'', "''")
+             FROM {table} x WHERE {condition}"
         )
     };
     let tables = database.query(TABLES, &[]).await.unwrap();

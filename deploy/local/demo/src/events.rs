@@ -46,6 +46,10 @@ impl Record {
 /// A name that must be found nowhere: `no_personal_data_leaves`.
 pub const USER_NAME: &str = "jane_7hq2_never_told";
 
+/// A part of everything personal that the users of tests have, in events, in Cassandra and in Keycloak: no id, number or
+/// word of ours has it.
+pub const PERSONAL: &str = "jane_7hq2";
+
 /// What the deletion API publishes: without a key, with the name in clear.
 #[must_use]
 pub fn deletion(id: &str) -> Record {
@@ -70,7 +74,8 @@ pub fn deletion_with_managed(id: &str, managed: &[String]) -> Record {
 /// A request for one user: `delete-user`, `resync-user`, `retire-local-user`.
 #[must_use]
 pub fn request(action: &str, id: &str) -> Record {
-    Record::json(Some(id.to_owned()), &envelope(id, &json!({"action": action, "iteration": 1, "userId": id})))
+    let edata = json!({"action": action, "iteration": 1, "userId": id, "userName": USER_NAME});
+    Record::json(Some(id.to_owned()), &envelope(id, &edata))
 }
 
 /// A request for many users.
@@ -78,7 +83,8 @@ pub fn request(action: &str, id: &str) -> Record {
 pub fn request_all(action: &str, ids: &[String]) -> Record {
     let key = ids.first().cloned();
     let object = key.clone().unwrap_or_default();
-    Record::json(key, &envelope(&object, &json!({"action": action, "iteration": 1, "userIds": ids})))
+    let edata = json!({"action": action, "iteration": 1, "userIds": ids, "userName": USER_NAME});
+    Record::json(key, &envelope(&object, &edata))
 }
 
 /// A request for all users of a token range, open at its start and closed at its end.

@@ -15,12 +15,13 @@ pub struct KeycloakRows {
     membership: &'static str,
 }
 
-/// `$1` plain ids, `$2` the realm's id.
+/// `$1` plain ids, `$2` the realm's id. Everything personal has a [`crate::events::PERSONAL`] in it.
 const LOCAL: [&str; 8] = [
-    "INSERT INTO user_entity (id, email, email_constraint, email_verified, enabled, realm_id, username, created_timestamp, not_before)
-     SELECT id, id || '@local.test', id || '@local.test', true, true, $2::text, 'local-' || id, 0, 0 FROM unnest($1::text[]) t(id)",
+    "INSERT INTO user_entity (id, email, email_constraint, first_name, email_verified, enabled, realm_id, username, created_timestamp, not_before)
+     SELECT id, mail, mail, 'jane_7hq2', true, true, $2::text, 'jane_7hq2-' || id, 0, 0
+     FROM unnest($1::text[]) t(id), concat('jane_7hq2-', id, '@local.test') mail",
     "INSERT INTO user_attribute (id, name, value, user_id)
-     SELECT gen_id('ua', id), 'phone', '9', id FROM unnest($1::text[]) t(id) WHERE $2::text <> ''",
+     SELECT gen_id('ua', id), 'phone', 'jane_7hq2 9', id FROM unnest($1::text[]) t(id) WHERE $2::text <> ''",
     "INSERT INTO credential (id, type, user_id, created_date, secret_data, credential_data, priority)
      SELECT gen_id('c', id), 'password', id, 0, '{}', '{}', 10 FROM unnest($1::text[]) t(id) WHERE $2::text <> ''",
     "INSERT INTO user_role_mapping (role_id, user_id)
@@ -29,7 +30,7 @@ const LOCAL: [&str; 8] = [
     "INSERT INTO user_required_action (user_id, required_action)
      SELECT id, 'UPDATE_PASSWORD' FROM unnest($1::text[]) t(id) WHERE $2::text <> ''",
     "INSERT INTO federated_identity (identity_provider, realm_id, federated_user_id, federated_username, user_id)
-     SELECT 'google', $2::text, 'g-' || id, 'g', id FROM unnest($1::text[]) t(id)",
+     SELECT 'google', $2::text, 'jane_7hq2-' || id, 'jane_7hq2', id FROM unnest($1::text[]) t(id)",
     "INSERT INTO user_consent (id, client_id, user_id, created_date, last_updated_date)
      SELECT gen_id('uc', t.id), c.id, t.id, 0, 0 FROM unnest($1::text[]) t(id)
      JOIN client c ON c.realm_id = $2::text AND c.client_id = 'portal'",
@@ -49,7 +50,7 @@ const FEDERATED: [&str; 11] = [
     "INSERT INTO fed_user_credential (id, type, created_date, user_id, realm_id, storage_provider_id, secret_data, credential_data, priority)
      SELECT gen_id('fc', id), 'password', 0, id, $2::text, $3::text, '{}', '{}', 10 FROM unnest($1::text[]) t(id)",
     "INSERT INTO fed_user_attribute (id, name, user_id, realm_id, storage_provider_id, value)
-     SELECT gen_id('fa', id), 'fedNotBefore', id, $2::text, $3::text, '1' FROM unnest($1::text[]) t(id)",
+     SELECT gen_id('fa', id), 'phone', id, $2::text, $3::text, 'jane_7hq2 9' FROM unnest($1::text[]) t(id)",
     "INSERT INTO fed_user_role_mapping (role_id, user_id, realm_id, storage_provider_id)
      SELECT r.id, t.id, $2::text, $3::text FROM unnest($1::text[]) t(id)
      JOIN keycloak_role r ON r.realm_id = $2::text AND r.name = 'offline_access' AND NOT r.client_role",
@@ -63,7 +64,7 @@ const FEDERATED: [&str; 11] = [
     "INSERT INTO fed_user_consent_cl_scope (user_consent_id, scope_id)
      SELECT gen_id('fuc', id), 'scope-1' FROM unnest($1::text[]) t(id) WHERE $2::text || $3::text <> ''",
     "INSERT INTO broker_link (identity_provider, storage_provider_id, realm_id, broker_user_id, broker_username, user_id)
-     SELECT 'google', $3::text, $2::text, 'g', 'g', id FROM unnest($1::text[]) t(id)",
+     SELECT 'google', $3::text, $2::text, 'jane_7hq2', 'jane_7hq2', id FROM unnest($1::text[]) t(id)",
     "INSERT INTO offline_user_session (user_session_id, user_id, realm_id, created_on, offline_flag, data, last_session_refresh)
      SELECT gen_id('s', id), id, $2::text, n.now, '1', '{}', n.now FROM unnest($1::text[]) t(id),
      (SELECT extract(epoch FROM now())::int AS now) n WHERE $3::text <> ''",

@@ -64,13 +64,28 @@ impl Stack {
         SHARED.get_or_init(|| Self::load().unwrap_or_else(|error| panic!("{error:#}")))
     }
 
+    /// The same for tests that need Keycloak and its database alone: `stack up postgres keycloak`.
+    ///
+    /// # Panics
+    /// When these two are not up.
+    #[must_use]
+    pub fn shared_database() -> &'static Self {
+        static SHARED: OnceLock<Stack> = OnceLock::new();
+        let load = || -> anyhow::Result<Self> {
+            let stack = Self::told()?;
+            stack.require_up(&["postgres", "keycloak"])?;
+            Ok(stack)
+        };
+        SHARED.get_or_init(|| load().unwrap_or_else(|error| panic!("{error:#}")))
+    }
+
     /// Asks `deploy/local/stack env`; `STACK` and its other variables pass through.
     ///
     /// # Errors
     /// When the stack cannot be asked, or one of its services does not answer.
     pub fn load() -> anyhow::Result<Self> {
         let stack = Self::told()?;
-        stack.require_up()?;
+        stack.require_up(&["kafka", "cassandra", "postgres", "keycloak"])?;
         Ok(stack)
     }
 
@@ -115,12 +130,12 @@ impl Stack {
         })
     }
 
-    fn require_up(&self) -> anyhow::Result<()> {
+    fn require_up(&self, wanted: &[&str]) -> anyhow::Result<()> {
         let postgres = format!("{}:{}", self.postgres.host, self.postgres.port);
         let keycloak = self.keycloak.url.trim_start_matches("http://").split('/').next().unwrap_or_default();
         let services =
             [("kafka", &*self.kafka), ("cassandra", &self.cassandra), ("postgres", &postgres), ("keycloak", keycloak)];
-        for (name, address) in services {
+        for (name, address) in services.into_iter().filter(|(name, _)| wanted.contains(name)) {
             let socket: SocketAddr =
                 address.to_socket_addrs()?.next().with_context(|| format!("{address} is no address"))?;
             TcpStream::connect_timeout(&socket, PATIENCE)

@@ -7,6 +7,7 @@ use scylla::client::session_builder::SessionBuilder;
 use scylla::statement::prepared::PreparedStatement;
 
 use crate::Stack;
+use crate::events::{PERSONAL, USER_NAME};
 
 const AT_ONCE: usize = 128;
 
@@ -24,7 +25,10 @@ impl Users {
     /// When Cassandra does not answer, or has no such table.
     pub async fn connect(stack: &Stack) -> anyhow::Result<Self> {
         let session = SessionBuilder::new().known_node(&stack.cassandra).build().await.context("cassandra")?;
-        let insert = "INSERT INTO sunbird.user (id, userid, status, isdeleted, rootorgid) VALUES (?, ?, ?, ?, 'org-1')";
+        let insert = format!(
+            "INSERT INTO sunbird.user (id, userid, status, isdeleted, rootorgid, username, firstname, email, phone)
+             VALUES (?, ?, ?, ?, 'org-1', '{USER_NAME}', '{PERSONAL}', '{PERSONAL}@never.told', '+91 {PERSONAL}')"
+        );
         Ok(Self {
             insert: session.prepare(insert).await?,
             update: session.prepare("UPDATE sunbird.user SET status = ?, isdeleted = ? WHERE id = ?").await?,
@@ -33,7 +37,7 @@ impl Users {
         })
     }
 
-    /// Writes a row for each.
+    /// Writes a row for each, with personal data that must be found nowhere else.
     ///
     /// # Errors
     /// When a row cannot be written.

@@ -46,7 +46,7 @@ impl Worker {
             Some(program) => PathBuf::from(program),
             None => programs()?.join("user-purge-sync"),
         };
-        let folder = programs()?.join("../tmp/workers");
+        let folder = folder()?;
         std::fs::create_dir_all(&folder)?;
         let log = folder.join(format!("{env}-{}.log", uuid::Uuid::new_v4().simple()));
         let file = File::create(&log)?;
@@ -169,6 +169,30 @@ impl Worker {
         let (_, rest) = log.split_once("\"http\":\"")?;
         rest.split_once('"').map(|(address, _)| address.to_owned())
     }
+}
+
+/// Where the logs of all workers are.
+fn folder() -> anyhow::Result<PathBuf> {
+    Ok(programs()?.join("../tmp/workers"))
+}
+
+/// Name and text of every log of an environment name, whether its worker still runs or not.
+pub(crate) fn logs(env: &str) -> anyhow::Result<Vec<(String, String)>> {
+    let mut logs = Vec::new();
+    for file in std::fs::read_dir(folder()?)? {
+        let (name, path) = file.map(|file| (file.file_name().to_string_lossy().into_owned(), file.path()))?;
+        if name.starts_with(&format!("{env}-")) {
+            let text = std::fs::read(&path).with_context(|| path.display().to_string())?;
+            logs.push((name, String::from_utf8_lossy(&text).into_owned()));
+        }
+    }
+    Ok(logs)
+}
+
+/// The environment in which the program finds the stack, for commands other than `run`.
+#[must_use]
+pub fn environment(stack: &Stack, env: &str) -> Vec<(String, String)> {
+    settings(stack, env).into_iter().map(|(key, value)| (format!("{PREFIX}{key}"), value)).collect()
 }
 
 fn settings(stack: &Stack, env: &str) -> Vec<(String, String)> {

@@ -25,6 +25,7 @@ struct Found {
     lost: u64,
     order: u64,
     alive_purged: u64,
+    personal_told: u64,
     repeats: u64,
     bound: u64,
     recovery: Vec<u64>,
@@ -35,7 +36,7 @@ struct Found {
 
 fn main() -> anyhow::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(3).context("the root of the working tree")?;
-    let file = results::file()?;
+    let file = results::file("faults")?;
     let text = std::fs::read_to_string(&file).with_context(|| format!("{}: `make faults`", file.display()))?;
     let lines: Vec<Value> = text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
     ensure!(!lines.is_empty(), "{} is empty", file.display());
@@ -61,14 +62,15 @@ fn page(lines: &[Value], planted: &str) -> anyhow::Result<String> {
     let mut page = String::from(HEAD);
     writeln!(
         page,
-        "**{} faults over {} users and {} statuses: {} lost, {} order violations, {} live users purged**, {} repeats of {} \
-         allowed, in {} cases and {} minutes.\n",
+        "**{} faults over {} users and {} statuses: {} lost, {} order violations, {} live users purged, personal data in {} \
+         records or logs**, {} repeats of {} allowed, in {} cases and {} minutes.\n",
         sum(|it| it.faults),
         sum(|it| it.users),
         sum(|it| it.statuses),
         sum(|it| it.lost),
         sum(|it| it.order),
         sum(|it| it.alive_purged),
+        sum(|it| it.personal_told),
         sum(|it| it.repeats),
         sum(|it| it.bound),
         cases.len(),
@@ -109,7 +111,8 @@ const AGAIN: &str = "To repeat it: `make faults`, or one case `FAULTS=whole FAUL
 --test it -- --test-threads=1 NAME`. `make test` plays the short forms. The cases are in `tests/it/faults/`; every one of them has, \
 beside its own oracle, those at the top of `storm.rs`: each user ends as the ledger says, no row of a deleted user is left, no row of a \
 living one is touched, every document of a deleted user is the blanked one, no two calls for one user overlap in one worker, all \
-offsets are committed, the budget is whole.\n\n\
+offsets are committed, the budget is whole, and no status, failed record, follow-up, log or metric has anything of the users but their \
+ids, or a password or token.\n\n\
 Repeats are statuses told again under the same id, which readers drop; beside them the most that the case allows. Recovery is the \
 time from a fault until work goes on, with what the fault itself takes; where that is not looked at, until all is done. Memory is the most that any worker of the case ever had, dev build.\n\n";
 
@@ -132,6 +135,7 @@ impl Found {
         self.lost += number("lost");
         self.order += number("order");
         self.alive_purged += number("alive_purged");
+        self.personal_told += number("personal_told");
         self.repeats += number("repeats");
         self.bound += number("bound");
         self.recovery.push(number("recovery_ms"));
@@ -194,6 +198,7 @@ mod tests {
         json!({
             "case": "a_case", "promise": "settled_before_committed", "fault": "kill -9", "oracle": "none", "rows": rows,
             "form": "whole", "seed": 7, "faults": 600, "users": 20, "statuses": 30, "lost": 0, "order": 0, "alive_purged": 0,
+            "personal_told": 0,
             "repeats": repeats, "bound": 10, "recovery_ms": 1_234, "worst_recovery_ms": 2_345, "took_ms": 60_000, "peak_mib": 50,
         })
     }

@@ -1,0 +1,180 @@
+//! `audit`: deleted users of whom Keycloak still knows something. Reads only: Cassandra says who is deleted, Keycloak's database
+//! is counted as in a dry run.
+
+mod lists;
+mod source;
+mod tally;
+
+use std::io::{BufRead, Write};
+use std::time::Duration;
+
+use futures::future::try_join_all;
+
+use self::lists::Lists;
+use self::source::Source;
+use self::tally::Tally;
+use super::Exit;
+use super::world::Dependencies;
+use crate::cli::AuditArgs;
+use crate::domain::ids::{ObjectType, UserId};
+use crate::domain::verdict::PurgeKind;
+use crate::ports::{Disposition, Failure, IdentityStore, PurgeOrder, UserDirectory};
+use crate::settings::{PurgeMode, Settings, Verify};
+
+/// An audit of a whole table runs for hours: what passes by itself does not end it.
+const PAUSES: [u64; 5] = [1, 2, 4, 8, 16];
+
+/// Looks, and tells what is left.
+///
+/// # Errors
+/// When a setting or a file cannot be used, or `output` cannot be written.
+pub async fn audit(
+    settings: &Settings,
+    args: &AuditArgs,
+    input: &mut (dyn BufRead + Send),
+    output: &mut (dyn Write + Send),
+) -> anyhow::Result<Exit> {
+    let settings = reading_only(settings);
+    let Dependencies { directory, identities, .. } = Dependencies::try_new(&settings, None)?;
+    let source = Source::of(args, input)?;
+    let mut audit = Audit {
+        directory: directory.as_ref(),
+        identities: identities.as_ref(),
+        lookup_block: settings.cassandra.block_size,
+        count_block: settings.purge.block_size,
+        waiting: Vec::new(),
+        tally: Tally::default(),
+        lists: Lists::create(args)?,
+    };
+    if let Err(stop) = audit.run(source).await {
+        let Stop::Failure(failure) = stop else { return Err(stop.into()) };
+        // Order: what was counted so far would look like the whole.
+        writeln!(output, "stopped after {} users: {}", audit.tally.users, failure.story())?;
+        return Ok(match failure.disposition {
+            Disposition::Retry(_) => Exit::Unreachable,
+            Disposition::Reject | Disposition::Hold => Exit::Held,
+        });
+    }
+    write!(output, "{}", audit.tally)?;
+    writeln!(output, "{}", audit.lists)?;
+    Ok(audit.tally.exit())
+}
+
+/// As for a dry run, and without the fuses: a count harms nobody, and it is what a person decides by.
+fn reading_only(settings: &Settings) -> Settings {
+    let mut settings = settings.clone();
+    settings.purge.mode = Some(PurgeMode::DryRun);
+    settings.purge.verify = Verify::Count;
+    settings.purge.max_rows_per_user = 0;
+    settings.keycloak.admin_api.enabled = false;
+    settings
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Stop {
+    #[error(transparent)]
+    Failure(#[from] Failure),
+    #[error("a list of ids cannot be written")]
+    List(#[from] std::io::Error),
+}
+
+struct Audit<'a> {
+    directory: &'a dyn UserDirectory,
+    identities: &'a dyn IdentityStore,
+    lookup_block: usize,
+    count_block: usize,
+    /// Deleted, and not counted yet: less than a block.
+    waiting: Vec<UserId>,
+    tally: Tally,
+    lists: Lists,
+}
+
+impl Audit<'_> {
+    async fn run(&mut self, mut source: Source) -> Result<(), Stop> {
+        // Order: what a person must mend is told at once, not after the first deleted user of a large table.
+        patiently(async || self.directory.probe().await).await?;
+        patiently(async || self.identities.probe().await).await?;
+        while let Some(users) = patiently(async || source.next(self.directory).await).await? {
+            self.look_up(&users).await?;
+            while self.waiting.len() >= self.count_block {
+                let rest = self.waiting.split_off(self.count_block);
+                let block = std::mem::replace(&mut self.waiting, rest);
+                self.count(block).await?;
+            }
+            source.show(&self.tally);
+        }
+        while !self.waiting.is_empty() {
+            let block = std::mem::take(&mut self.waiting);
+            self.count(block).await?;
+        }
+        Ok(self.lists.flush()?)
+    }
+
+    async fn look_up(&mut self, users: &[UserId]) -> Result<(), Stop> {
+        let kind = ObjectType::user();
+        let blocks = users.chunks(self.lookup_block);
+        let one = async |block: &[UserId]| patiently(async || self.directory.lookup(&kind, block).await).await;
+        let answers = try_join_all(blocks.map(one)).await?;
+        for (user, row) in users.iter().zip(answers.into_iter().flatten()) {
+            self.tally.users += 1;
+            match row {
+                Ok(Some(row)) if row.is_deleted() => {
+                    self.tally.deleted += 1;
+                    self.waiting.push(user.clone());
+                }
+                Ok(Some(_)) => self.tally.not_deleted += 1,
+                Ok(None) => self.tally.without_row += 1,
+                Err(failure) => self.tally.unread(&failure),
+            }
+        }
+        Ok(())
+    }
+
+    async fn count(&mut self, block: Vec<UserId>) -> Result<(), Stop> {
+        let orders: Vec<_> = block.into_iter().map(|user| PurgeOrder { user, kind: PurgeKind::Full }).collect();
+        let answers = patiently(async || self.identities.purge(&orders).await).await?;
+        for (PurgeOrder { user, .. }, answer) in orders.iter().zip(answers) {
+            match answer {
+                Ok(purged) => {
+                    self.tally.counted(&purged);
+                    self.lists.note(user, &purged)?;
+                }
+                Err(failure) => self.tally.unread(&failure),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Asks again what may pass by itself.
+async fn patiently<T>(mut ask: impl AsyncFnMut() -> Result<T, Failure>) -> Result<T, Failure> {
+    for pause in PAUSES {
+        match ask().await {
+            Err(failure) if matches!(failure.disposition, Disposition::Retry(_)) => {
+                tracing::warn!(problem = failure.story(), "asked again in {pause} s");
+                tokio::time::sleep(Duration::from_secs(pause)).await;
+            }
+            answer => return answer,
+        }
+    }
+    ask().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::Blame;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_passes_by_itself_is_asked_again_and_what_a_person_must_mend_is_not() {
+        for (disposition, asked) in [(Disposition::Retry(Blame::Server), 6), (Disposition::Hold, 1)] {
+            let mut times = 0;
+            let answer = patiently(async || {
+                times += 1;
+                Err::<(), _>(Failure::new(disposition, "away"))
+            });
+            assert!(answer.await.is_err());
+            assert_eq!(times, asked, "{disposition:?}");
+        }
+    }
+}

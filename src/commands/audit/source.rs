@@ -1,0 +1,191 @@
+//! Whom the audit looks at: some users by name, or the whole table, part by part in bounded memory.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, IsTerminal as _, stderr};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::tally::Tally;
+use crate::cli::AuditArgs;
+use crate::commands::BadInput;
+use crate::commands::id_file::{self, IdFile};
+use crate::domain::event::TokenRange;
+use crate::domain::ids::{ObjectType, UserId};
+use crate::ports::{Failure, UserDirectory};
+
+/// Users read at a time.
+const PAGE: usize = 1000;
+/// Between two lines of progress where nobody watches a bar.
+const LINE_EVERY: Duration = Duration::from_secs(30);
+/// Parts of the whole that the bar knows.
+const PARTS: u64 = 10_000;
+
+pub(super) struct Source {
+    users: Users,
+    bar: ProgressBar,
+    told: Instant,
+}
+
+enum Users {
+    Named {
+        rest: std::vec::IntoIter<UserId>,
+        total: usize,
+    },
+    /// Parts of the token ring that are to be read; the next one last.
+    Ring(Vec<TokenRange>),
+}
+
+impl Source {
+    pub(super) fn of(args: &AuditArgs, input: &mut (dyn BufRead + Send)) -> anyhow::Result<Self> {
+        let users = match named(args, input)? {
+            Some(list) => Users::Named { total: list.ids.len(), rest: list.ids.into_iter() },
+            None => Users::Ring(vec![TokenRange { start: i64::MIN, end: i64::MAX }]),
+        };
+        // indicatif draws nothing where standard error is no terminal.
+        let bar = ProgressBar::new(PARTS).with_style(
+            ProgressStyle::with_template("{bar:30} {percent:>3} %  {msg}, {eta} left")
+                .unwrap_or_else(|_| ProgressStyle::default_bar()),
+        );
+        Ok(Self { users, bar, told: Instant::now() })
+    }
+
+    /// The next users; an empty list where a part has none, `None` at the end.
+    pub(super) async fn next(&mut self, directory: &dyn UserDirectory) -> Result<Option<Vec<UserId>>, Failure> {
+        match &mut self.users {
+            Users::Named { rest, .. } => {
+                let page: Vec<_> = rest.by_ref().take(PAGE).collect();
+                Ok((!page.is_empty()).then_some(page))
+            }
+            Users::Ring(parts) => {
+                while let Some(part) = parts.last().copied() {
+                    let users = directory.ids_in(&ObjectType::user(), part, PAGE + 1).await?;
+                    parts.pop();
+                    if users.len() <= PAGE || part.end.checked_sub(part.start) == Some(1) {
+                        return Ok(Some(users));
+                    }
+                    parts.extend(halves(part));
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    pub(super) fn show(&mut self, tally: &Tally) {
+        let done = match &self.users {
+            Users::Named { rest, total } => PARTS - PARTS * rest.len() as u64 / (*total as u64).max(1),
+            Users::Ring(parts) => parts.last().map_or(PARTS, |part| place_of(part.start)),
+        };
+        self.bar.set_position(done);
+        self.bar.set_message(format!("{} users, {} deleted, {} still known", tally.users, tally.deleted, tally.left()));
+        if !stderr().is_terminal() && self.told.elapsed() >= LINE_EVERY {
+            self.told = Instant::now();
+            let (users, deleted, left) = (tally.users, tally.deleted, tally.left());
+            tracing::info!(percent = done / (PARTS / 100), users, deleted, left, "looking");
+        }
+    }
+}
+
+impl Drop for Source {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// The upper one first: the list is worked off from its end.
+fn halves(part: TokenRange) -> [TokenRange; 2] {
+    let middle = i64::midpoint(part.start, part.end);
+    [TokenRange { start: middle, end: part.end }, TokenRange { start: part.start, end: middle }]
+}
+
+/// How far around the ring a token lies.
+fn place_of(token: i64) -> u64 {
+    let from_start = u128::from(token.abs_diff(i64::MIN));
+    u64::try_from(from_start * u128::from(PARTS) >> 64).unwrap_or(PARTS)
+}
+
+/// The ids of the command line or of a file; `None`: everybody.
+fn named(args: &AuditArgs, input: &mut (dyn BufRead + Send)) -> anyhow::Result<Option<IdFile>> {
+    let list = match &args.file {
+        None if args.ids.is_empty() => return Ok(None),
+        None => id_file::of_arguments(&args.ids),
+        Some(path) if path == Path::new("-") => id_file::read(input).context(BadInput("standard input".to_owned()))?,
+        Some(path) => File::open(path)
+            .and_then(|file| id_file::read(BufReader::new(file)))
+            .with_context(|| BadInput(path.display().to_string()))?,
+    };
+    if list.invalid > 0 {
+        let place = if args.file.is_some() { "line" } else { "id" };
+        let named: Vec<_> = list.named.iter().map(|(line, problem)| format!("\n  {place} {line} {problem}")).collect();
+        return Err(BadInput(format!("{} ids are invalid{}", list.invalid, named.concat())).into());
+    }
+    Ok(Some(list))
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+    use futures::future::BoxFuture;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::verdict::UserRow;
+    use crate::ports::CallResult;
+
+    /// Users at tokens of their own.
+    struct Table(Vec<i64>);
+
+    impl UserDirectory for Table {
+        fn lookup<'a>(&'a self, _: &'a ObjectType, _: &'a [UserId]) -> BoxFuture<'a, CallResult<Option<UserRow>>> {
+            unreachable!("a source only reads ids")
+        }
+
+        fn ids_in<'a>(
+            &'a self,
+            _: &'a ObjectType,
+            range: TokenRange,
+            limit: usize,
+        ) -> BoxFuture<'a, Result<Vec<UserId>, Failure>> {
+            let inside = self.0.iter().filter(|token| range.start < **token && **token <= range.end);
+            let ids: Vec<_> = inside.take(limit).map(|token| UserId::parse(&token.to_string()).unwrap()).collect();
+            async { Ok(ids) }.boxed()
+        }
+
+        fn draw(&self, _: usize) -> BoxFuture<'_, Result<Vec<UserId>, Failure>> {
+            unreachable!("a source draws nobody")
+        }
+
+        fn probe(&self) -> BoxFuture<'_, Result<(), Failure>> {
+            unreachable!("a source asks for users only")
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        /// Also where many tokens lie beside each other, and at the ends of the ring.
+        #[test]
+        fn everybody_of_the_table_is_looked_at_once_in_bounded_pages(
+            centre in any::<i64>(), width in 1..2_000_000_000_i64, count in 0..5000_usize,
+        ) {
+            let near = (0..count).map(|index| centre.saturating_add(width / 5000 * i64::try_from(index).unwrap()));
+            let mut tokens: Vec<i64> = near.chain([i64::MIN + 1, 0, i64::MAX]).filter(|token| *token != i64::MIN).collect();
+            tokens.sort_unstable();
+            tokens.dedup();
+            let mut source = Source::of(&AuditArgs::default(), &mut std::io::empty()).unwrap();
+            let (mut seen, table) = (Vec::new(), Table(tokens.clone()));
+            while let Some(page) = source.next(&table).now_or_never().unwrap().unwrap() {
+                prop_assert!(page.len() <= PAGE);
+                seen.extend(page.iter().map(|id| id.as_str().parse::<i64>().unwrap()));
+            }
+            prop_assert_eq!(seen, tokens);
+        }
+    }
+
+    #[test]
+    fn the_ring_begins_at_nothing_and_ends_at_the_whole() {
+        assert_eq!([i64::MIN, 0, i64::MAX].map(place_of), [0, PARTS / 2, PARTS - 1]);
+    }
+}
