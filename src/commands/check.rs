@@ -39,7 +39,7 @@ pub async fn check(probes: Vec<Probe>, output: &mut (dyn Write + Send)) -> std::
         let (wrong, told) = match answer {
             Ok(Ok(())) => (Exit::Done, format!("ok    {name:width$}  {} ms", took.as_millis())),
             Ok(Err(failure)) => {
-                (exit_of(&failure), format!("WRONG {name:width$}  {}", with_keys(&failure.story(), keys)))
+                (Exit::from(&failure), format!("WRONG {name:width$}  {}", with_keys(&failure.story(), keys)))
             }
             Err(_) => (
                 Exit::Unreachable,
@@ -57,13 +57,6 @@ fn with_keys(story: &str, keys: &str) -> String {
     match story.split_once('\n') {
         Some((told, lines)) => format!("{told} (see {keys})\n{lines}"),
         None => format!("{story}; see {keys}"),
-    }
-}
-
-pub(super) fn exit_of(failure: &Failure) -> Exit {
-    match failure.disposition {
-        Disposition::Retry(_) => Exit::Unreachable,
-        Disposition::Reject | Disposition::Hold => Exit::Held,
     }
 }
 

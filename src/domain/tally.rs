@@ -32,7 +32,10 @@ struct Subject {
 #[derive(Debug)]
 enum Standing {
     /// A follow-up will tell more.
-    Waiting { status: Status, reason: Box<str> },
+    Waiting {
+        status: Status,
+        reason: Box<str>,
+    },
     Ended(Ended),
 }
 
@@ -134,7 +137,8 @@ impl Tally {
     /// Users, and ranges that ended as a whole, by how they stand and why.
     pub fn counts(&self) -> BTreeMap<(Status, &str), u64> {
         let of_users = self.outcomes.iter().chain(&self.waiting);
-        let mut counts: BTreeMap<_, _> = of_users.map(|((status, reason), count)| ((*status, &**reason), *count)).collect();
+        let mut counts: BTreeMap<_, _> =
+            of_users.map(|((status, reason), count)| ((*status, &**reason), *count)).collect();
         for range in self.ranges.values() {
             if let (Some(status), Some(reason)) = (range.status, &range.reason) {
                 *counts.entry((status, reason.as_str())).or_default() += 1;
