@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use futures::future::{BoxFuture, join_all};
 
 use super::Exit;
-use crate::ports::{Disposition, Failure};
+use crate::ports::Failure;
 
 /// Longer than any driver takes to say itself what is wrong.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -72,7 +72,7 @@ fn worse(one: Exit, other: Exit) -> Exit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ports::Blame;
+    use crate::ports::{Blame, Disposition};
 
     fn probe(name: &str, ask: impl Future<Output = Result<(), Failure>> + Send + 'static) -> Probe {
         Probe { name: name.to_owned(), keys: "some.key", ask: Box::pin(ask) }

@@ -17,3 +17,4 @@ mod ranges;
 mod smoke;
 mod starts;
 mod variants;
+mod watch;
