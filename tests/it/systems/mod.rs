@@ -18,3 +18,4 @@ mod receipts;
 mod smoke;
 mod starts;
 mod variants;
+mod watch;
