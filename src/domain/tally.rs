@@ -214,7 +214,9 @@ mod tests {
 
     fn mine(all: Vec<Told>) -> Tally {
         let mut tally = Tally::of(Some("mine".to_owned()));
-        all.into_iter().for_each(|told| tally.hear(told));
+        for told in all {
+            tally.hear(told);
+        }
         tally
     }
 

@@ -8,6 +8,7 @@ use futures::stream::{BoxStream, StreamExt, unfold};
 use rdkafka::consumer::{Consumer, StreamConsumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
+use rdkafka::metadata::{MetadataPartition, MetadataTopic};
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 
@@ -66,8 +67,7 @@ type Consuming = Arc<StreamConsumer<Quiet>>;
 fn assign(consumer: &StreamConsumer<Quiet>, name: &str, from: From) -> Result<Ahead, TopicError> {
     let metadata = consumer.fetch_metadata(Some(name), LIMIT).map_err(TopicError::Unreachable)?;
     let topic = metadata.topics().iter().find(|topic| topic.name() == name && topic.error().is_none());
-    let partitions: Ahead =
-        topic.into_iter().flat_map(rdkafka::metadata::MetadataTopic::partitions).map(|one| one.id()).collect();
+    let partitions: Ahead = topic.into_iter().flat_map(MetadataTopic::partitions).map(MetadataPartition::id).collect();
     if partitions.is_empty() {
         return Err(TopicError::Missing { names: vec![name.to_owned()], option: "" });
     }

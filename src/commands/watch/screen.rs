@@ -80,7 +80,7 @@ fn line(tally: &Tally, rate: Option<f64>) -> String {
         write!(line, ", {rate:.0}/s").ok();
         let left = tally.expected().map(|expected| expected.saturating_sub(ended)).filter(|left| *left > 0);
         if let Some(left) = left.filter(|_| rate > 0.0) {
-            let left = Duration::from_secs((left as f64 / rate).ceil() as u64);
+            let left = Duration::try_from_secs_f64((left as f64 / rate).ceil()).unwrap_or(Duration::MAX);
             write!(line, ", {} left", humantime::format_duration(left)).ok();
         }
     }
