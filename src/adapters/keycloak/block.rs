@@ -236,7 +236,9 @@ impl<'a> Block<'a> {
         if table.family == Family::Foreign {
             return Err(RowsLeft(table.name));
         }
-        member.into_iter().for_each(|index| self.remains(index));
+        if let Some(member) = member {
+            self.remains(member);
+        }
         Ok(())
     }
 

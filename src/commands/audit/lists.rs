@@ -46,9 +46,9 @@ impl Lists {
         };
         let Some(list) = list else { return Ok(()) };
         if list.writer.write(user, beside)? {
-            list.users += 1
+            list.users += 1;
         } else {
-            self.unlisted += 1
+            self.unlisted += 1;
         }
         Ok(())
     }

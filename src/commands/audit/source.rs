@@ -103,7 +103,7 @@ fn halves(part: TokenRange) -> [TokenRange; 2] {
 /// How far around the ring a token lies.
 fn place_of(token: i64) -> u64 {
     let from_start = u128::from(token.abs_diff(i64::MIN));
-    u64::try_from(from_start * u128::from(PARTS) >> 64).unwrap_or(PARTS)
+    u64::try_from((from_start * u128::from(PARTS)) >> 64).unwrap_or(PARTS)
 }
 
 /// The ids of the command line or of a file; `None`: everybody.
