@@ -47,7 +47,7 @@ async fn execute(command: Command, loaded: Loaded) -> anyhow::Result<ExitCode> {
     Ok(match command {
         Command::Run => return commands::run::run(settings).await,
         Command::Check(CheckArgs { subject: Some(CheckSubject::Keycloak), .. }) => {
-            let found = keycloak::table_map(&settings.keycloak, settings.purge.mode).await;
+            let found = keycloak::table_map(&settings.keycloak, &settings.purge).await;
             commands::check_keycloak::tell(&settings.keycloak, found, &mut stdout())?.into()
         }
         Command::Check(args) => {

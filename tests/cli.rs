@@ -51,7 +51,7 @@ fn every_command_can_be_learned_from_its_help() {
     for (arguments, told) in [
         (vec!["--help"], ["USER_PURGE_SYNC__SECTION__KEY", "64  wrong usage", "check --create-topics"]),
         (vec!["run", "--help"], ["purge.mode", "SIGTERM", "--config"]),
-        (vec!["check", "--help"], ["--create-topics", "--partitions", "Examples"]),
+        (vec!["check", "--help"], ["--create-topics", "--partitions", "check keycloak"]),
         (vec!["config", "--help"], ["redacted", "not a default", "--config"]),
         (vec!["audit", "--help"], ["--protected", "Exit code 0", "submit delete-user --file ids.csv"]),
         (vec!["submit", "--help"], ["retire-local-user", "--rate", "userId, user_id or id"]),
@@ -76,6 +76,8 @@ fn wrong_usage_is_64() {
         vec!["submit", "resync-user", "u-1", "--rate", "fast"],
         vec!["submit", "resync-user", "u-1", "--file", "ids.csv"],
         vec!["check", "--partitions", "3"],
+        vec!["check", "kafka"],
+        vec!["check", "keycloak", "--create-topics"],
         vec!["audit", "u-1", "--file", "ids.csv"],
     ] {
         let ended = run(&mut program(&arguments));
@@ -163,6 +165,19 @@ fn check_names_what_does_not_answer_and_the_key_to_change() {
         let line = ended.output.lines().find(|line| line.contains(address)).unwrap_or_default();
         assert!(line.starts_with("WRONG") && line.contains(key), "{}", ended.output);
     }
+}
+
+#[test]
+fn check_keycloak_says_that_it_cannot_be_reached_and_where_it_was_looked_for() {
+    let ended = run(program(&["check", "keycloak"])
+        .env("USER_PURGE_SYNC__KEYCLOAK__HOST", "127.0.0.1")
+        .env("USER_PURGE_SYNC__KEYCLOAK__PORT", "1"));
+    assert_eq!(ended.code, 69, "{}{}", ended.output, ended.errors);
+    assert!(
+        ended.output.starts_with("WRONG keycloak's schema  connection: keycloak.host, keycloak.port"),
+        "{}",
+        ended.output
+    );
 }
 
 #[test]

@@ -114,6 +114,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn lines_to_copy_stand_alone() {
+        let undecided = std::io::Error::other("decide:\n  [some.table]\n  key = 1");
+        let held = async { Err(Failure::new(Disposition::Hold, "unknown_table").because(undecided)) };
+        let (_, text) = told(vec![probe("schema", held)]).await;
+        assert_eq!(text, "WRONG schema  unknown_table: decide: (see some.key)\n  [some.table]\n  key = 1\n");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn silence_is_told_and_does_not_hold_up_the_others() {
         let silent = || probe("silent", std::future::pending());
         let begun = tokio::time::Instant::now();

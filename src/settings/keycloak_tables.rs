@@ -60,7 +60,7 @@ mod tests {
         for (env, told) in [
             (("T__ACTION", "delete"), "keycloak.tables.t.column: must name the column to delete by"),
             (("T__ACTION", "drop"), "keycloak.tables.t.action: unknown variant `drop`, expected `ignore` or `delete`"),
-            (("T__COLUMN", "user_id"), "missing field `action`"),
+            (("T__COLUMN", "user_id"), "keycloak.tables.t: missing configuration field"),
             (("T__COLUM", "user_id"), "unknown field `colum`"),
         ] {
             let error = load(&[env]).unwrap_err();

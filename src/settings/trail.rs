@@ -34,4 +34,15 @@ impl TrailSettings {
     /// Nothing but the person's own rows.
     pub const OFF: Self =
         Self { events: EventPolicy::Keep, admin_events: EventPolicy::Keep, policies: false, invitations: false };
+
+    /// Whether the key of this name is on.
+    pub fn is_on(&self, key: &str) -> bool {
+        match key {
+            "keycloak.trail.events" => self.events != EventPolicy::Keep,
+            "keycloak.trail.admin_events" => self.admin_events != EventPolicy::Keep,
+            "keycloak.trail.policies" => self.policies,
+            "keycloak.trail.invitations" => self.invitations,
+            _ => false,
+        }
+    }
 }

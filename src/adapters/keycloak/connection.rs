@@ -15,11 +15,11 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::failure::{certificates, of_postgres, silent};
-use super::schema::{STAMP, Schema, SchemaWarning, Survey, TableMap, ghosts};
+use super::schema::{Intent, STAMP, Schema, SchemaWarning, Survey, TableMap, ghosts};
 use super::statements::{Effect, Statements};
 use crate::adapters::tls;
 use crate::ports::{Blame, Disposition, Failure};
-use crate::settings::{KeycloakSettings, PurgeMode};
+use crate::settings::{KeycloakSettings, PurgeMode, PurgeSettings};
 
 /// How long a new connection may take, name look-up and handshakes included.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
@@ -32,7 +32,7 @@ const TRUST: Duration = Duration::from_hours(1);
 /// At most so many connections as the configuration says, opened when they are needed.
 pub(super) struct Connections {
     settings: KeycloakSettings,
-    effect: Effect,
+    intent: Intent,
     idle: Mutex<Vec<Connection>>,
     permits: Semaphore,
     told: Mutex<Told>,
@@ -83,9 +83,9 @@ impl<'a> Call<'a> {
 }
 
 impl Connections {
-    pub(super) fn new(settings: KeycloakSettings, effect: Effect, limit: usize) -> Self {
+    pub(super) fn new(settings: KeycloakSettings, intent: Intent, limit: usize) -> Self {
         let permits = Semaphore::new(limit.max(1));
-        Self { settings, effect, idle: Mutex::default(), permits, told: Mutex::default() }
+        Self { settings, intent, idle: Mutex::default(), permits, told: Mutex::default() }
     }
 
     /// Takes an idle connection, or opens one and runs the start-up checks on it.
@@ -105,7 +105,7 @@ impl Connections {
     }
 
     async fn open(&self) -> Result<Connection, Failure> {
-        let connection = Connection::open(&self.settings, self.effect).await?;
+        let connection = Connection::open(&self.settings, self.intent).await?;
         self.tell(&connection.schema.warnings);
         if self.ghosts_are_due() {
             self.tell(&ghosts(&connection.client, &self.settings, &connection.schema.realm_id).await?);
@@ -149,11 +149,12 @@ impl std::ops::Deref for Lease<'_> {
 }
 
 impl Connection {
-    async fn open(settings: &KeycloakSettings, effect: Effect) -> Result<Self, Failure> {
+    async fn open(settings: &KeycloakSettings, intent: Intent) -> Result<Self, Failure> {
         let opening = async {
             let checked = Instant::now();
             let (client, driver) = connect_bounded(settings).await?;
-            let schema = Schema::check(&client, settings, effect).await?;
+            let schema = Schema::check(&client, settings, intent).await?;
+            let effect = intent.effect;
             let statements = Statements::prepare(&client, &schema.tables, settings.trail, effect).await?;
             let patience = settings.statement_timeout + GRACE;
             let begin = begin(settings, effect);
@@ -228,11 +229,12 @@ fn begin(settings: &KeycloakSettings, effect: Effect) -> String {
 ///
 /// # Errors
 /// What makes it impossible to look; whatever else refuses is in the map.
-pub async fn table_map(settings: &KeycloakSettings, mode: Option<PurgeMode>) -> Result<TableMap, Failure> {
-    let effect = if mode == Some(PurgeMode::DryRun) { Effect::Count } else { Effect::Delete };
+pub async fn table_map(settings: &KeycloakSettings, purge: &PurgeSettings) -> Result<TableMap, Failure> {
+    let effect = if purge.mode == Some(PurgeMode::DryRun) { Effect::Count } else { Effect::Delete };
+    let intent = Intent::of(effect, purge);
     let looking = async {
         let (client, _driver) = connect_bounded(settings).await?;
-        let mut survey = Survey::take(&client, settings, effect).await?;
+        let mut survey = Survey::take(&client, settings, intent).await?;
         if let Some(realm) = &survey.realm {
             survey.warnings.extend(ghosts(&client, settings, &realm.id).await?);
         }

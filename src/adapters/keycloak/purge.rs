@@ -14,6 +14,7 @@ use super::connection::{Connection, Connections};
 use super::ending;
 use super::fuses::UsersPerHour;
 use super::id_forms::IdForms;
+use super::schema::Intent;
 use super::statements::Effect;
 use super::transaction::{self, Ended, Sessions};
 use crate::ports::{Blame, CallResult, Disposition, Failure, IdentityStore, PurgeOrder, Purged, UserCache};
@@ -45,7 +46,7 @@ impl PgIdentityStore {
             Some(PurgeMode::DryRun | PurgeMode::Off) | None => Effect::Count,
         };
         Self {
-            connections: Connections::new(keycloak.clone(), effect, purge.concurrency),
+            connections: Connections::new(keycloak.clone(), Intent::of(effect, purge), purge.concurrency),
             id_forms: IdForms::new(&keycloak.provider_id, &keycloak.former_providers),
             deny_list: keycloak.deny_list.iter().cloned().collect(),
             max_rows: purge.max_rows_per_user,

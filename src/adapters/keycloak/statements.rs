@@ -6,7 +6,6 @@
 use futures::future::try_join_all;
 use tokio_postgres::{Client, Statement};
 
-use super::ancient;
 use super::authz;
 use super::canary;
 use super::failure::of_postgres;
@@ -62,7 +61,6 @@ impl Statements {
         trail: TrailSettings,
         effect: Effect,
     ) -> Result<Self, Failure> {
-        ancient::warn_of_rows(client).await?;
         let one = async |sql: &str| client.prepare(sql).await.map_err(of_postgres);
         Ok(Self {
             lock: one(&lock(effect)).await?,

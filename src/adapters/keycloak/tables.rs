@@ -4,6 +4,9 @@
 //! live schema has. Below the map stands what is found in other ways: the authorization services are a web, not a list
 //! (`authz`), the traces in logs and in what belongs to others are optional (`trail`), and some is left on purpose.
 
+#[cfg(test)]
+mod tests;
+
 /// Whether a foreign key leads from a table to `user_entity`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Family {
@@ -268,53 +271,3 @@ pub const OTHERS: [Other; 28] = [
     other("outbox_entry", &["payload"], Handled::Left, "messages under way to other systems; drained").since("26.7"),
     other("cluster_event", &["payload"], Handled::Left, "messages between Keycloak's nodes; expires").since("26.7"),
 ];
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn position(name: &str) -> usize {
-        TABLES.iter().position(|table| table.name == name).unwrap()
-    }
-
-    #[test]
-    fn children_go_before_the_tables_that_name_their_user() {
-        for (index, child) in TABLES.iter().enumerate() {
-            if let Key::Parent { table, key, .. } = child.key {
-                assert!(index < position(table), "{}", child.name);
-                let parent = Table::named(table).unwrap();
-                assert!(matches!(parent.key, Key::User(_)), "{table} names no user");
-                assert_eq!(parent.family, child.family, "{}", child.name);
-                assert!(parent.columns().contains(&key), "{table}");
-            }
-        }
-    }
-
-    #[test]
-    fn tables_held_by_foreign_keys_go_before_what_they_point_to() {
-        for (child, parent) in
-            [("issued_ver_credential", "user_ver_credential"), ("fed_issued_ver_credential", "fed_user_ver_credential")]
-        {
-            assert!(position(child) < position(parent), "{child}");
-        }
-        assert_eq!(position("user_entity"), TABLES.len() - 1);
-    }
-
-    #[test]
-    fn the_handle_of_a_federated_user_goes_after_its_other_rows() {
-        let last = TABLES.iter().rposition(|table| table.name.starts_with("fed_") || table.name == "broker_link");
-        assert!(last.unwrap() < position("federated_user"));
-    }
-
-    #[test]
-    fn what_is_beyond_the_map_is_not_in_it() {
-        assert_eq!(OTHERS.iter().filter(|other| Table::named(other.name).is_some()).count(), 0);
-    }
-
-    #[test]
-    fn every_table_is_named_once() {
-        for (index, table) in TABLES.iter().enumerate() {
-            assert_eq!(position(table.name), index);
-        }
-    }
-}

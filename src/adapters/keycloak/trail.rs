@@ -57,16 +57,14 @@ impl Statements {
         let sessions = settings.events != EventPolicy::Keep;
         let one = async |sql: &str| client.prepare(sql).await.map_err(of_postgres);
         Ok(Self {
-            invitations: match has_invitations {
-                true => Some(Trace::prepare(client, traces::invitations(), effect).await?),
-                false => None,
+            invitations: if has_invitations {
+                Some(Trace::prepare(client, traces::invitations(), effect).await?)
+            } else {
+                None
             },
             logs: try_join_all(logs.into_iter().map(|sql| Trace::prepare(client, sql, effect))).await?,
             sessions: if sessions { Some(one(traces::SESSIONS).await?) } else { None },
-            policies: match settings.policies {
-                true => Some(policies::Statements::prepare(client, effect).await?),
-                false => None,
-            },
+            policies: if settings.policies { Some(policies::Statements::prepare(client, effect).await?) } else { None },
         })
     }
 }
@@ -127,7 +125,9 @@ impl Trace {
         names: &Vec<String>,
     ) -> Result<(), Failure> {
         if connection.effect == Effect::Count {
-            found.values().for_each(|owner| block.credit(*owner, self.table));
+            for owner in found.values() {
+                block.credit(*owner, self.table);
+            }
             return Ok(());
         }
         for Take { statement, wants_names } in &self.take {

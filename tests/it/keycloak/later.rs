@@ -41,7 +41,12 @@ ALTER TABLE admin_event_entity ADD COLUMN IF NOT EXISTS details_json text;
 /// The copy, and the worker's role with all options.
 pub async fn copy_of_all_versions() -> Copy {
     let copy = Copy::make().await;
-    let options = "SET purge.options = 'events,admin_events,policies,invitations';";
-    copy.change(&format!("{OTHER_VERSIONS}{options}{ROLE}")).await;
+    copy.change(OTHER_VERSIONS).await;
+    switch(&copy, "events,admin_events,policies,invitations").await;
     copy
+}
+
+/// Gives the worker's role the rights of these options, and takes away those of others, as an operator does.
+pub async fn switch(copy: &Copy, options: &str) {
+    copy.change(&format!("SET purge.options = '{options}'; {ROLE}")).await;
 }

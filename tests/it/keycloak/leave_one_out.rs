@@ -67,6 +67,11 @@ struct Somebody {
     texts: Vec<String>,
 }
 
+const KEYS: &str = "\
+    SELECT user_session_id FROM offline_user_session WHERE user_id IN ($1, $2) \
+    UNION SELECT id FROM user_consent WHERE user_id = $1 UNION SELECT id FROM fed_user_consent WHERE user_id = $2 \
+    UNION SELECT id FROM credential WHERE user_id = $1 UNION SELECT id FROM fed_user_credential WHERE user_id = $2";
+
 async fn somebody(database: &Client, neighbour: &Person) -> Somebody {
     let person = Person::new();
     person.move_in(database).await;
@@ -74,10 +79,6 @@ async fn somebody(database: &Client, neighbour: &Person) -> Somebody {
     be_administered(&person, database, &person.federated()).await;
     policy_of(neighbour, database, &format!("[\"{}\",\"{}\"]", neighbour.id, person.id)).await;
     let invited = invite(&person, database).await.to_uppercase();
-    const KEYS: &str = "\
-        SELECT user_session_id FROM offline_user_session WHERE user_id IN ($1, $2) \
-        UNION SELECT id FROM user_consent WHERE user_id = $1 UNION SELECT id FROM fed_user_consent WHERE user_id = $2 \
-        UNION SELECT id FROM credential WHERE user_id = $1 UNION SELECT id FROM fed_user_credential WHERE user_id = $2";
     let keys = database.query(KEYS, &[&person.id, &person.federated()]).await.unwrap();
     let mut texts: Vec<String> = keys.iter().map(|row| row.get(0)).collect();
     assert!(texts.len() > 6, "{}", texts.len());

@@ -99,6 +99,8 @@ async fn bones(copy: &Copy) -> Vec<String> {
     copy.database.query(SQL, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
 }
 
+const STRANGERS: &str = "SELECT count(*) FROM event_entity WHERE user_id = $1 AND ip_address = '10.0.0.1'";
+
 #[tokio::test]
 async fn events_are_kept_unless_they_are_to_go_and_then_all_that_name_the_person_do() {
     let copy = copy_of_all_versions().await;
@@ -145,7 +147,6 @@ async fn events_are_kept_unless_they_are_to_go_and_then_all_that_name_the_person
         assert_eq!(purged(&copy, logs(policy), PurgeMode::Delete, &person).await, RowCounts::new());
     }
     assert_eq!(rows_holding(database, &neighbour.mark).await, others);
-    const STRANGERS: &str = "SELECT count(*) FROM event_entity WHERE user_id = $1 AND ip_address = '10.0.0.1'";
     let strangers = database.query_one(STRANGERS, &[&neighbour.id]).await.unwrap().get::<_, i64>(0);
     assert_eq!(strangers, 9, "an event of somebody else keeps whose it is");
 }

@@ -9,12 +9,13 @@ use crate::keycloak::stack::{REALM, counts, database, dry_store, purge, rows, ro
 
 const SERVER: (&str, &str) = ("resource_server_id", "it-resource-server");
 
+const RESOURCE: &str = "SELECT id FROM resource_server_resource WHERE owner = $1";
+
 #[tokio::test]
 async fn a_ticket_takes_its_own_policies_with_it_and_leaves_what_it_was_about() {
     let (database, guest, owner) = (database().await, Person::new(), Person::new());
     owner.add_local(&database, REALM).await;
     let before = rows_holding(&database, &owner.mark).await;
-    const RESOURCE: &str = "SELECT id FROM resource_server_resource WHERE owner = $1";
     let resource: String = database.query_one(RESOURCE, &[&owner.id]).await.unwrap().get(0);
     let (uma, people) = (guest.key(), guest.key());
     for policy in [&uma, &people] {
@@ -35,6 +36,9 @@ async fn a_ticket_takes_its_own_policies_with_it_and_leaves_what_it_was_about() 
     assert!(rows_holding(&database, &guest.mark).await.is_empty());
     assert_eq!(rows_holding(&database, &owner.mark).await, before);
 }
+
+const KEPT: &str = "\
+    SELECT p.policy_id, x.resource_id FROM resource_server_perm_ticket p, resource_policy x WHERE p.id = 'kept'";
 
 /// Fine-grained admin permissions name a resource like the user whom it is about.
 #[tokio::test]
@@ -70,8 +74,6 @@ async fn a_permission_goes_with_the_last_user_it_is_about_and_not_before() {
     for left in [&person.id, &about, &only] {
         assert!(rows_holding(database, left).await.is_empty());
     }
-    const KEPT: &str = "\
-        SELECT p.policy_id, x.resource_id FROM resource_server_perm_ticket p, resource_policy x WHERE p.id = 'kept'";
     let kept = database.query_one(KEPT, &[]).await.unwrap();
     assert_eq!((kept.get::<_, Option<String>>(0), kept.get::<_, String>(1)), (None, about_other));
 }

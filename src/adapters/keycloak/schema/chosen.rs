@@ -151,19 +151,19 @@ mod tests {
             ("user_entity", &["id"]),
             ("user_consent", &["id", "user_id"]),
             ("user_consent_client_scope", &["user_consent_id"]),
-            ("tenant", &["id", "user_id"]),
-            ("badge", &["id", "tenant_id"]),
+            ("ally", &["id", "user_id"]),
+            ("badge", &["id", "ally_id"]),
             ("stripe", &["badge_id"]),
             ("note", &["who"]),
             ("receipt", &["consent"]),
         ]);
         live.foreign_keys = vec![
-            points("tenant.user_id", "user_entity.id", Refuse),
-            points("badge.tenant_id", "tenant.id", Refuse),
+            points("ally.user_id", "user_entity.id", Refuse),
+            points("badge.ally_id", "ally.id", Refuse),
             points("stripe.badge_id", "badge.id", Refuse),
             points("receipt.consent", "user_consent.id", Refuse),
         ];
-        live.tables.get_mut("tenant").unwrap().columns[0] = column("id", "bigint");
+        live.tables.get_mut("ally").unwrap().columns[0] = column("id", "bigint");
         live
     }
 
@@ -174,17 +174,17 @@ mod tests {
 
     #[test]
     fn the_foreign_keys_say_how_a_table_names_a_user() {
-        let tables = found(&[("tenant", "user_id"), ("badge", "tenant_id"), ("note", "who"), ("receipt", "consent")]);
+        let tables = found(&[("ally", "user_id"), ("badge", "ally_id"), ("note", "who"), ("receipt", "consent")]);
         let told: Vec<_> = tables.unwrap().into_iter().map(|table| (table.name, table.family, table.key)).collect();
-        let of_tenant = Key::Parent { column: "tenant_id", table: "tenant", key: "id::text" };
+        let of_ally = Key::Parent { column: "ally_id", table: "ally", key: "id::text" };
         let of_consent = Key::Parent { column: "consent", table: "user_consent", key: "id" };
         assert_eq!(
             told,
             [
-                ("badge", Family::Foreign, of_tenant),
+                ("badge", Family::Foreign, of_ally),
+                ("ally", Family::Foreign, Key::User("user_id")),
                 ("note", Family::Free, Key::User("who")),
                 ("receipt", Family::Foreign, of_consent),
-                ("tenant", Family::Foreign, Key::User("user_id")),
             ]
         );
     }
@@ -198,7 +198,7 @@ mod tests {
             let error = found(&[wanted]).unwrap_err();
             assert!(error.contains(told), "{error}");
         }
-        let deep = found(&[("tenant", "user_id"), ("badge", "tenant_id"), ("stripe", "badge_id")]).unwrap_err();
+        let deep = found(&[("ally", "user_id"), ("badge", "ally_id"), ("stripe", "badge_id")]).unwrap_err();
         assert!(deep.contains("keycloak.tables.stripe: points to badge, which names no user itself"), "{deep}");
     }
 

@@ -6,10 +6,11 @@ use super::super::tables::{Family, Table};
 use super::catalog::{Catalog, ForeignKey};
 use super::warning::SchemaWarning;
 
-/// PostgreSQL looks for children of every single row that is deleted.
-const COST_OF_FOREIGN_KEY: &str = "each user reads the whole table once more";
-/// One look for a whole block, which is a scan of the table.
-const COST_OF_SCAN: &str = "each block reads the whole table";
+/// What a look-up without an index costs for each row of the table. Measured on PostgreSQL 11 with 900,000 rows, two busy
+/// cores: 154 ms for each user deleted instead of 0.2, where PostgreSQL itself looks for children of every row; 280 ms
+/// instead of 6 for a block of 500 users, which is one scan.
+const FOREIGN_KEY_NANOS: u64 = 170;
+const SCAN_NANOS: u64 = 310;
 /// Below that a scan is not worth a word.
 const BIG: u64 = 100_000;
 
@@ -25,20 +26,25 @@ pub(in super::super) fn uncovered(
     for edge in edges.iter().filter(|edge| !web.contains(&edge.table.as_str())) {
         let columns: Vec<_> = edge.columns.iter().map(String::as_str).collect();
         if catalog.index(&edge.table, &columns).is_none() && catalog.has(&edge.table) {
-            missing.insert((edge.table.as_str(), columns), COST_OF_FOREIGN_KEY);
+            missing.insert((edge.table.as_str(), columns), (FOREIGN_KEY_NANOS, "user"));
         }
     }
     for table in plan.iter().filter(|table| table.family == Family::Free) {
         let (name, column) = (bare(table.name), bare(table.column()));
         let is_big = catalog.tables.get(name).is_some_and(|live| live.rows >= BIG);
         if is_big && catalog.index(name, &[column]).is_none() {
-            missing.entry((name, vec![column])).or_insert(COST_OF_SCAN);
+            missing.entry((name, vec![column])).or_insert((SCAN_NANOS, "block"));
         }
     }
-    missing.into_iter().map(|((table, columns), cost)| warning(table, &columns, cost)).collect()
+    let told = missing.into_iter().map(|((table, columns), (nanos, each))| {
+        let rows = catalog.tables.get(table).map_or(0, |live| live.rows);
+        let cost = format!("at its {rows} rows about {} ms more for each {each}", rows * nanos / 1_000_000);
+        warning(table, &columns, cost)
+    });
+    told.collect()
 }
 
-fn warning(table: &str, columns: &[&str], cost: &'static str) -> SchemaWarning {
+fn warning(table: &str, columns: &[&str], cost: String) -> SchemaWarning {
     let name = format!("idx_purge_{table}_{}", columns.join("_"));
     let columns = columns.join(", ");
     let statement = format!("CREATE INDEX CONCURRENTLY {name} ON {table} ({columns});");
@@ -74,9 +80,10 @@ mod tests {
 
     #[test]
     fn a_foreign_key_without_an_index_is_told_with_the_statement_that_makes_it() {
-        let told = found(&live(false, 0), &[]);
+        let told = found(&live(false, 90_000), &[]);
         assert_eq!(told.len(), 1, "{told:?}");
-        assert!(told[0].starts_with("credential.user_id has no index that serves it: each user"), "{told:?}");
+        let cost = "credential.user_id has no index that serves it: at its 90000 rows about 15 ms more for each user.";
+        assert!(told[0].starts_with(cost), "{told:?}");
         let statement = "CREATE INDEX CONCURRENTLY idx_purge_credential_user_id ON credential (user_id);";
         assert!(told[0].ends_with(statement), "{told:?}");
         assert!(found(&live(true, 0), &[]).is_empty());
@@ -87,7 +94,9 @@ mod tests {
     fn a_free_table_is_told_of_when_it_is_big() {
         assert_eq!(found(&live(false, BIG - 1), &[]).len(), 1);
         let told = found(&live(false, BIG), &[]);
-        assert!(told[0].starts_with("broker_link.user_id has no index that serves it: each block"), "{told:?}");
+        let cost =
+            "broker_link.user_id has no index that serves it: at its 100000 rows about 31 ms more for each block.";
+        assert!(told[0].starts_with(cost), "{told:?}");
         assert!(found(&live(true, BIG), &[]).is_empty());
     }
 }

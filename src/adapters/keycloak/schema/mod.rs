@@ -27,7 +27,7 @@ use super::failure::of_postgres;
 use super::statements::Effect;
 use super::tables::Table;
 use crate::ports::Failure;
-use crate::settings::KeycloakSettings;
+use crate::settings::{KeycloakSettings, PurgeSettings, Verify};
 
 pub use error::SchemaError;
 pub use table_map::{MapRow, TableMap};
@@ -37,6 +37,20 @@ use error::Names;
 pub(super) use realm::ghosts;
 pub(super) use survey::Survey;
 pub(super) use version::STAMP;
+
+/// What the connection is for: that decides which rights it needs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Intent {
+    pub effect: Effect,
+    /// The canary searches every text, secrets too.
+    pub searches_all: bool,
+}
+
+impl Intent {
+    pub(super) fn of(effect: Effect, purge: &PurgeSettings) -> Self {
+        Self { effect, searches_all: purge.verify == Verify::Canary }
+    }
+}
 
 /// The schema as it is.
 #[derive(Clone, Debug)]
@@ -52,8 +66,8 @@ pub(super) struct Schema {
 
 impl Schema {
     /// Runs every check and sets the connection's search path to the one schema.
-    pub(super) async fn check(client: &Client, settings: &KeycloakSettings, effect: Effect) -> Result<Self, Failure> {
-        let survey = Survey::take(client, settings, effect).await?;
+    pub(super) async fn check(client: &Client, settings: &KeycloakSettings, intent: Intent) -> Result<Self, Failure> {
+        let survey = Survey::take(client, settings, intent).await?;
         if let Some(refusal) = survey.refusals.into_iter().next() {
             return Err(refusal.into());
         }

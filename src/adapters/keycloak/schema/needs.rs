@@ -18,6 +18,8 @@ const CHECKS: [(&str, Verb, &str); 4] = [
 /// Who is kept, whose credentials have moved, whose access ends at which clients, by which keys the canary looks.
 const GUARDS: [(&str, Verb, &str); 19] = [
     ("user_entity", Select, "id realm_id username service_account_client_link federation_link"),
+    ("user_attribute", Select, "user_id name"),
+    ("fed_user_attribute", Select, "user_id realm_id name"),
     ("user_role_mapping", Select, "user_id role_id"),
     ("user_group_membership", Select, "user_id group_id"),
     ("fed_user_role_mapping", Select, "user_id role_id realm_id"),
@@ -27,8 +29,6 @@ const GUARDS: [(&str, Verb, &str); 19] = [
     ("keycloak_group", Select, "id parent_group"),
     ("group_role_mapping", Select, "role_id group_id"),
     ("client", Select, "id client_id realm_id"),
-    ("user_attribute", Select, "user_id name"),
-    ("fed_user_attribute", Select, "user_id realm_id name"),
     ("credential", Select, "id user_id type"),
     ("fed_user_credential", Select, "id user_id realm_id type"),
     ("federated_user", Select, "id realm_id"),

@@ -14,7 +14,8 @@ use super::suspects::{second_names, suspects};
 use super::unknown::Unknowns;
 use super::version::{check_version, find_version, read_stamp};
 use super::warning::SchemaWarning;
-use super::{Names, SchemaError, needs, rows, texts};
+use super::{Intent, Names, SchemaError, needs, rows, texts};
+use crate::adapters::keycloak::ancient;
 use crate::adapters::keycloak::statements::Effect;
 use crate::adapters::keycloak::tables::{Handled, Key, OTHERS, TABLES, Table};
 use crate::ports::Failure;
@@ -52,7 +53,7 @@ impl Survey {
     pub(in super::super) async fn take(
         client: &Client,
         settings: &KeycloakSettings,
-        effect: Effect,
+        intent: Intent,
     ) -> Result<Self, Failure> {
         let (server, is_standby) = find_server(client).await?;
         let catalog = Catalog::read(client, &settings.schema).await?;
@@ -63,7 +64,7 @@ impl Survey {
         // Statements name tables without their schema, so that they can be read.
         rows(client, "SELECT set_config('search_path', quote_ident($1::text), false)", &[&settings.schema]).await?;
         let rights = Rights::read(client, &settings.schema).await?;
-        let mut survey = Self::conclude(catalog, rights, settings, effect);
+        let mut survey = Self::conclude(catalog, rights, settings, intent);
         survey.server = server;
         let of_schema = std::mem::take(&mut survey.refusals);
         survey.refusals.extend(is_standby.then_some(SchemaError::Standby));
@@ -78,7 +79,7 @@ impl Survey {
     }
 
     /// From what was read alone.
-    fn conclude(catalog: Catalog, rights: Rights, settings: &KeycloakSettings, effect: Effect) -> Self {
+    fn conclude(catalog: Catalog, rights: Rights, settings: &KeycloakSettings, intent: Intent) -> Self {
         let (mut refusals, mut warnings) = (Vec::new(), Vec::new());
         let web: Vec<_> = OTHERS.iter().filter(|other| other.handled == Handled::Web).map(|other| other.name).collect();
         let is_purged = |name: &str| Table::named(name).is_some() || web.contains(&name);
@@ -100,9 +101,7 @@ impl Survey {
             .collect();
         let found = closure(&catalog, &purged, action);
         let mut unknown = found.unknown;
-        unknown.extend(suspects(&catalog, |name| {
-            is_known(name) || action(name).is_some() || found.edges.iter().any(|edge| edge.table == name)
-        }));
+        unknown.extend(suspects(&catalog, &found.edges, |name| is_known(name) || action(name).is_some()));
         let hidden: Vec<_> = purged.iter().filter(|name| catalog.tables[**name].row_security).copied().collect();
         if !hidden.is_empty() {
             refusals.push(SchemaError::RowSecurity(Names(hidden.iter().map(ToString::to_string).collect())));
@@ -118,8 +117,8 @@ impl Survey {
         let known: BTreeSet<_> = plan.iter().flat_map(|table| [(table.name, table.column())]).collect();
         let undecided = purged.iter().copied().filter(|name| action(name).is_none()).collect();
         warnings.extend(second_names(&catalog, &undecided, &known));
-        let needed = present(&catalog, needs::for_purge(&plan, settings.trail, effect).into_iter());
-        warnings.extend(of_rights(&rights, &needed, &plan, settings));
+        let needed = present(&catalog, needs::for_purge(&plan, settings.trail, intent.effect).into_iter());
+        warnings.extend(of_rights(&rights, &needed, &plan, settings, intent));
         drop(found.edges);
         let (server, version) = (String::new(), String::new());
         Self { server, version, realm: None, catalog, plan, rights, needed, refusals, warnings }
@@ -129,6 +128,10 @@ impl Survey {
     async fn ask(&mut self, client: &Client, settings: &KeycloakSettings) -> Result<(), Failure> {
         if !rows(client, "SELECT 1 FROM databasechangeloglock WHERE locked", &[]).await?.is_empty() {
             self.refusals.push(SchemaError::Migrating);
+        }
+        let ancient = ancient::not_empty(client).await?;
+        if !ancient.is_empty() {
+            self.warnings.push(SchemaWarning::Ancient(ancient.join(", ")));
         }
         self.version = find_version(client, &self.catalog).await?;
         self.refusals.extend(check_version(&self.version, settings.allow_version.as_deref()).err());
@@ -164,12 +167,14 @@ fn of_rights(
     needed: &BTreeSet<Right>,
     plan: &[&'static Table],
     settings: &KeycloakSettings,
+    intent: Intent,
 ) -> Vec<SchemaWarning> {
     // Whatever the mode: a dry run may be made with the rights of the purge that follows it.
     let tables: Vec<_> = plan.iter().copied().chain(&TABLES).collect();
     let allowed = needs::for_purge(&tables, settings.trail, Effect::Delete).into_iter().collect();
+    let secrets: &[_] = if intent.searches_all { &[] } else { &needs::SECRETS };
     let missing = rights.missing(&settings.schema, needed).into_iter().map(SchemaWarning::RightMissing);
-    missing.chain(rights.too_much(&allowed, &needs::SECRETS).into_iter().map(SchemaWarning::RightTooMuch)).collect()
+    missing.chain(rights.too_much(&allowed, secrets).into_iter().map(SchemaWarning::RightTooMuch)).collect()
 }
 
 /// The tables of the map that exist, in its order.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::catalog::{Catalog, Column, LiveTable};
+use super::catalog::{Catalog, Column, ForeignKey};
 use super::unknown::{Unknown, Why};
 use super::warning::SchemaWarning;
 
@@ -75,16 +75,23 @@ const OF_THE_SAME_USER: [(&str, &str); 18] = [
     ("user_entity", "username"),
 ];
 
-/// Tables that nobody has decided about.
-pub(in super::super) fn suspects(catalog: &Catalog, decided: impl Fn(&str) -> bool) -> Vec<Unknown> {
-    let strangers = catalog.tables.iter().filter(|(name, _)| !decided(name) && !is_harmless(name));
-    strangers.filter_map(|(name, table)| suspect(name, table)).collect()
+/// Tables that nobody has decided about. What `edges` lead from was looked at by its foreign key.
+pub(in super::super) fn suspects(
+    catalog: &Catalog,
+    edges: &[&ForeignKey],
+    decided: impl Fn(&str) -> bool,
+) -> Vec<Unknown> {
+    let strangers = catalog.tables.keys().filter(|name| !decided(name) && !is_harmless(name));
+    strangers.filter_map(|name| suspect(catalog, edges, name)).collect()
 }
 
-fn suspect(name: &str, table: &LiveTable) -> Option<Unknown> {
-    let mut columns = table.columns.iter().filter(|column| column.may_name_somebody());
+fn suspect(catalog: &Catalog, edges: &[&ForeignKey], name: &str) -> Option<Unknown> {
+    let own_edges: Vec<_> = edges.iter().filter(|edge| edge.table == name).collect();
+    let is_looked_at = |column: &Column| own_edges.iter().any(|edge| edge.columns.contains(&column.name));
+    let columns = &catalog.tables.get(name)?.columns;
+    let mut columns = columns.iter().filter(|column| column.may_name_somebody() && !is_looked_at(column));
     let by_column = columns.clone().find(|column| names_a_user(column)).map(|column| (column, Why::ColumnsName));
-    let by_table = || Some((columns.next()?, Why::TablesName)).filter(|_| knows_users(name));
+    let by_table = || Some((columns.next()?, Why::TablesName)).filter(|_| knows_users(name) && own_edges.is_empty());
     let (column, why) = by_column.or_else(by_table)?;
     Some(Unknown { table: name.to_owned(), column: column.name.clone(), why })
 }
@@ -140,11 +147,12 @@ fn words(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::catalog::testing::{catalog, column};
+    use super::super::catalog::OnDelete::Cascade;
+    use super::super::catalog::testing::{catalog, column, points};
     use super::*;
 
     fn found(tables: &[(&str, &[&str])]) -> Vec<(String, String)> {
-        let suspects = suspects(&catalog(tables), |name| name == "credential");
+        let suspects = suspects(&catalog(tables), &[], |name| name == "credential");
         suspects.into_iter().map(|unknown| (unknown.table, unknown.column)).collect()
     }
 
@@ -169,11 +177,21 @@ mod tests {
     }
 
     #[test]
+    fn a_column_with_a_foreign_key_was_looked_at_and_another_one_was_not() {
+        let live = catalog(&[("user_badge", &["holder_id", "awarded_by_user"]), ("user_note", &["user_id", "text"])]);
+        let edges =
+            [("user_badge.holder_id"), ("user_note.user_id")].map(|from| points(from, "user_entity.id", Cascade));
+        let suspects = suspects(&live, &edges.iter().collect::<Vec<_>>(), |_| false);
+        let found: Vec<_> = suspects.into_iter().map(|unknown| unknown.column).collect();
+        assert_eq!(found, ["awarded_by_user"]);
+    }
+
+    #[test]
     fn a_column_that_can_hold_no_id_is_no_suspect() {
         let mut live = catalog(&[("t", &[]), ("u", &[])]);
         live.tables.get_mut("t").unwrap().columns = vec![column("user_id", "bigint")];
         live.tables.get_mut("u").unwrap().columns = vec![column("user_ids", "uuid[]")];
-        let tables: Vec<_> = suspects(&live, |_| false).into_iter().map(|unknown| unknown.table).collect();
+        let tables: Vec<_> = suspects(&live, &[], |_| false).into_iter().map(|unknown| unknown.table).collect();
         assert_eq!(tables, ["u"]);
     }
 

@@ -4,7 +4,7 @@
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub enum SchemaWarning {
     #[error("{place} has no index that serves it: {cost}. Mend: {statement}")]
-    NoIndex { place: String, cost: &'static str, statement: String },
+    NoIndex { place: String, cost: String, statement: String },
     #[error("{0} has a trigger of its own, {1}: what it writes elsewhere is not purged")]
     Trigger(String, String),
     #[error("{0} points to {1} and lets go when its row is deleted: what else such a row knows of the user stays")]
@@ -13,6 +13,11 @@ pub enum SchemaWarning {
     Refuses(String, String),
     #[error("{0} may name another user than the one whose row it is: where it names somebody purged, it stays")]
     SecondName(String),
+    #[error(
+        "{0}: Keycloak has not used them since version 1, they are not empty and may name people. The worker leaves them; \
+         once you have looked: TRUNCATE {0};"
+    )]
+    Ancient(String),
     #[error("keycloak.tables.{0}: there is no such table")]
     NoSuchTable(String),
     #[error(

@@ -13,9 +13,9 @@ use crate::keycloak::stack::{counts, purge, purge_settings, rows, rows_holding, 
 const WORKER: &str = "user_purge_sync";
 /// As an extension of Keycloak makes them: a member of a tenant, and what the member has there.
 const TENANTS: &str = "\
-    CREATE TABLE tenant_membership (id bigserial PRIMARY KEY, user_id varchar(36) REFERENCES user_entity, mark text);
-    CREATE TABLE \"tenantBadge\" (membership bigint REFERENCES tenant_membership, mark text);
-    GRANT SELECT (id, user_id), DELETE ON tenant_membership TO user_purge_sync;
+    CREATE TABLE tenant (id bigserial PRIMARY KEY, user_id varchar(36) REFERENCES user_entity, mark text);
+    CREATE TABLE \"tenantBadge\" (membership bigint REFERENCES tenant, mark text);
+    GRANT SELECT (id, user_id), DELETE ON tenant TO user_purge_sync;
     GRANT SELECT (membership), DELETE ON \"tenantBadge\" TO user_purge_sync;";
 
 #[tokio::test]
@@ -23,13 +23,13 @@ async fn an_unknown_table_with_a_foreign_key_holds_until_the_lines_it_is_told_wi
     let copy = Copy::make().await;
     copy.change(TENANTS).await;
     let error = held(&copy.store()).await;
-    assert!(error.contains("table tenant_membership is not known; its column user_id has a foreign key"), "{error}");
+    assert!(error.contains("table tenant is not known; its column user_id has a foreign key"), "{error}");
 
     let lines: String = error.lines().filter(|line| line.starts_with("  ")).collect::<Vec<_>>().join("\n");
     let decided: toml::Table = lines.parse().unwrap();
-    let choice: TableChoice = decided["keycloak"]["tables"]["tenant_membership"].clone().try_into().unwrap();
+    let choice: TableChoice = decided["keycloak"]["tables"]["tenant"].clone().try_into().unwrap();
     let mut settings = copy.settings();
-    settings.tables.insert("tenant_membership".to_owned(), choice);
+    settings.tables.insert("tenant".to_owned(), choice);
     let error = held(&store_with(&settings)).await;
     assert!(error.contains("table tenantBadge is not known; its column membership has a foreign key"), "{error}");
 }
@@ -41,14 +41,14 @@ async fn rows_of_decided_tables_go_with_their_user_children_first_and_are_counte
     for who in [&person, &other] {
         who.move_in(&copy.database).await;
         let sql = format!(
-            "INSERT INTO tenant_membership (user_id, mark) SELECT '{0}', '{1}' FROM generate_series(1, 2);
-             INSERT INTO \"tenantBadge\" SELECT id, '{1}' FROM tenant_membership WHERE user_id = '{0}'",
+            "INSERT INTO tenant (user_id, mark) SELECT '{0}', '{1}' FROM generate_series(1, 2);
+             INSERT INTO \"tenantBadge\" SELECT id, '{1}' FROM tenant WHERE user_id = '{0}'",
             who.id, who.mark
         );
         copy.change(&sql).await;
     }
     let mut settings = copy.settings();
-    settings.tables = delete_by("tenant_membership", "user_id");
+    settings.tables = delete_by("tenant", "user_id");
     settings.tables.extend(delete_by("tenantBadge", "membership"));
     let (before, others) =
         (rows_holding(&copy.database, &person.mark).await, rows_holding(&copy.database, &other.mark).await);
@@ -57,7 +57,7 @@ async fn rows_of_decided_tables_go_with_their_user_children_first_and_are_counte
     let would_go = rows(purge(&dry, &person.id, PurgeKind::Full).await);
     let gone = rows(purge(&store_with(&settings), &person.id, PurgeKind::Full).await);
 
-    assert_eq!((gone["tenant_membership"], gone["\"tenantBadge\""]), (2, 2));
+    assert_eq!((gone["tenant"], gone["\"tenantBadge\""]), (2, 2));
     assert_eq!(would_go, gone);
     assert_eq!(gone.values().sum::<u64>(), counts(&before).values().sum::<u64>());
     assert!(rows_holding(&copy.database, &person.mark).await.is_empty());

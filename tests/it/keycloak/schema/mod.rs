@@ -1,6 +1,7 @@
 //! What the live schema has that the worker does not know, and what is done about it.
 
 mod decisions;
+mod printed;
 mod refusals;
 mod rights;
 mod upgrades;
@@ -15,7 +16,7 @@ use user_purge_sync::settings::{KeycloakSettings, PurgeMode, TableAction, TableC
 
 use crate::keycloak::copy::Copy;
 use crate::keycloak::person::Person;
-use crate::keycloak::stack::{counts, order, purge, rows, rows_holding, told};
+use crate::keycloak::stack::{counts, order, purge, purge_settings, rows, rows_holding, told};
 
 /// A purge of nobody.
 async fn try_purge(store: &PgIdentityStore) -> Result<(), Failure> {
@@ -30,7 +31,7 @@ async fn held(store: &PgIdentityStore) -> String {
 }
 
 async fn looked_at(settings: &KeycloakSettings) -> TableMap {
-    table_map(settings, Some(PurgeMode::Delete)).await.map_err(told).unwrap()
+    table_map(settings, &purge_settings(PurgeMode::Delete)).await.map_err(told).unwrap()
 }
 
 fn warnings(map: &TableMap) -> Vec<String> {

@@ -1,13 +1,16 @@
 //! The worker's role: exactly what the purge needs.
 
 use local_stack::Stack;
+use user_purge_sync::adapters::keycloak::TableMap;
 use user_purge_sync::domain::verdict::PurgeKind;
 use user_purge_sync::settings::KeycloakSettings;
 
 use super::{looked_at, warnings};
 use crate::keycloak::copy::Copy;
+use crate::keycloak::later::copy_of_all_versions;
 use crate::keycloak::person::Person;
 use crate::keycloak::stack::{purge, rows, rows_holding, store_with};
+use crate::keycloak::trail::{ALL, be_administered, live_a_life, settings_of};
 
 /// A role of the test's own, without any right.
 async fn newcomer(copy: &Copy, name: &str) -> KeycloakSettings {
@@ -20,24 +23,38 @@ async fn leaves(copy: &Copy, newcomer: &KeycloakSettings) {
     copy.change(&format!("DROP OWNED BY {0}; DROP ROLE {0}", newcomer.username)).await;
 }
 
+fn of_rights(map: &TableMap) -> Vec<String> {
+    warnings(map).into_iter().filter(|warning| warning.starts_with("keycloak.username")).collect()
+}
+
 #[tokio::test]
 async fn what_is_told_to_be_missing_is_what_a_purge_needs() {
-    let (copy, person) = (Copy::make().await, Person::new());
-    let newcomer = newcomer(&copy, "newcomer").await;
+    let (copy, person, other) = (copy_of_all_versions().await, Person::new(), Person::new());
+    let newcomer = KeycloakSettings { trail: ALL, ..newcomer(&copy, "newcomer").await };
     person.move_in(&copy.database).await;
+    live_a_life(&person, &copy.database, &person.id, &other).await;
+    be_administered(&person, &copy.database, &person.id).await;
     // First what the checks themselves need: without it nothing more can be said of the realm.
     let map = looked_at(&newcomer).await;
-    assert_eq!((map.refusals.len(), map.realm_id), (1, None));
-    for warning in &map.warnings {
-        let told = warning.to_string();
-        let grant = told.split_once("deploy/keycloak-role.sql grants: ").unwrap().1;
-        copy.change(grant).await;
+    assert_eq!((map.refusals.len(), map.realm_id.as_ref()), (1, None));
+    for told in of_rights(&map) {
+        copy.change(told.split_once("deploy/keycloak-role.sql grants: ").unwrap().1).await;
     }
 
-    assert_eq!(warnings(&looked_at(&newcomer).await), Vec::<String>::new());
+    assert_eq!(of_rights(&looked_at(&newcomer).await), Vec::<String>::new());
     rows(purge(&store_with(&newcomer), &person.id, PurgeKind::Full).await);
     assert!(rows_holding(&copy.database, &person.mark).await.is_empty());
     leaves(&copy, &newcomer).await;
+}
+
+#[tokio::test]
+async fn the_role_with_all_options_has_what_they_need_and_without_them_too_much() {
+    let copy = copy_of_all_versions().await;
+    assert_eq!(of_rights(&looked_at(&settings_of(&copy, ALL)).await), Vec::<String>::new());
+    let told = of_rights(&looked_at(&copy.settings()).await);
+    for table in ["event_entity", "admin_event_entity", "policy_config", "org_invitation", "user_entity"] {
+        assert!(told.iter().any(|warning| warning.ends_with(&format!(" on {table}"))), "{table}: {told:?}");
+    }
 }
 
 #[tokio::test]
@@ -49,7 +66,7 @@ async fn what_no_purge_needs_is_told() {
         "GRANT {} TO {role};
          GRANT SELECT (secret_data), INSERT, UPDATE (priority), TRUNCATE ON credential TO {role};
          GRANT DELETE ON realm TO {role}; ALTER TABLE web_origins OWNER TO {role}; ALTER ROLE {role} CREATEDB",
-        Stack::shared().postgres.user
+        Stack::shared_database().postgres.user
     ))
     .await;
     let map = looked_at(&newcomer).await;
@@ -73,8 +90,9 @@ async fn what_no_purge_needs_is_told() {
 #[tokio::test]
 async fn a_superuser_is_told_in_a_word() {
     let copy = Copy::make().await;
-    let settings = KeycloakSettings { username: Stack::shared().postgres.admin_user.clone(), ..copy.settings() };
+    let settings =
+        KeycloakSettings { username: Stack::shared_database().postgres.admin_user.clone(), ..copy.settings() };
     let told = warnings(&looked_at(&settings).await);
     assert!(told.contains(&"keycloak.username has a right that it should not have: is a superuser".to_owned()));
-    assert!(!told.iter().any(|warning| warning.contains("INSERT")), "{told:?}");
+    assert!(!told.iter().any(|warning| warning.contains(" owns ") || warning.contains(" on ")), "{told:?}");
 }

@@ -67,3 +67,14 @@ async fn users_of_a_component_that_is_gone_are_told_by_their_number() {
     settings.former_providers = vec!["gone".to_owned()];
     assert_eq!(warnings(&looked_at(&settings).await), Vec::<String>::new());
 }
+
+#[tokio::test]
+async fn rows_in_tables_that_keycloak_no_longer_uses_are_told_with_what_removes_them() {
+    let copy = Copy::make().await;
+    copy.change("CREATE TABLE IF NOT EXISTS user_session (id varchar(36), remember_me boolean)").await;
+    assert_eq!(warnings(&looked_at(&copy.settings()).await), Vec::<String>::new());
+    copy.change("INSERT INTO user_session (id, remember_me) VALUES ('old', false)").await;
+    let map = looked_at(&copy.settings()).await;
+    assert!(tells(&map, "TRUNCATE user_session;") && map.refusals.is_empty(), "{:?}", warnings(&map));
+    try_purge(&copy.store()).await.unwrap();
+}
