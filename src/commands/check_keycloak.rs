@@ -22,7 +22,8 @@ pub fn tell(
     match found {
         Ok(map) => {
             output.write_all(render(settings, &map).as_bytes())?;
-            Ok(if map.refusals.is_empty() { Exit::Done } else { Exit::Held })
+            let is_ready = map.refusals.is_empty() && map.rows.iter().all(|row| row.rights != "MISSING");
+            Ok(if is_ready { Exit::Done } else { Exit::Held })
         }
         Err(failure) => {
             writeln!(output, "WRONG keycloak's schema  {}", failure.story())?;

@@ -108,7 +108,8 @@ impl Connections {
         let connection = Connection::open(&self.settings, self.intent).await?;
         self.tell(&connection.schema.warnings);
         if self.ghosts_are_due() {
-            self.tell(&ghosts(&connection.client, &self.settings, &connection.schema.realm_id).await?);
+            let looking = ghosts(&connection.client, &self.settings, &connection.schema.realm_id);
+            self.tell(&timeout(CONNECT_PATIENCE, looking).await.map_err(|_| silent())??);
         }
         Ok(connection)
     }

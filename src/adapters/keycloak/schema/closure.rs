@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use super::catalog::{Catalog, ForeignKey, OnDelete};
 use super::unknown::{Unknown, Why};
 use super::warning::SchemaWarning;
-use crate::settings::TableAction;
+use crate::settings::{TableAction, TableChoice};
 
 /// Every foreign key that leads, over whatever else, to a table that is purged.
 #[derive(Debug, Default)]
@@ -19,7 +19,7 @@ pub(in super::super) struct Closure<'a> {
 pub(in super::super) fn closure<'a>(
     catalog: &'a Catalog,
     purged: &BTreeSet<&'a str>,
-    decided: impl Fn(&str) -> Option<TableAction>,
+    decided: impl Fn(&str) -> Option<&'a TableChoice>,
 ) -> Closure<'a> {
     let mut closure = Closure::default();
     let mut reached = purged.clone();
@@ -27,7 +27,9 @@ pub(in super::super) fn closure<'a>(
     while let Some(target) = waiting.pop_front() {
         for edge in catalog.foreign_keys.iter().filter(|edge| edge.target == target) {
             closure.edges.push(edge);
+            let choice = decided(&edge.table);
             if purged.contains(edge.table.as_str()) {
+                closure.warnings.extend(choice.and_then(|choice| second_pointer(edge, choice)));
                 continue;
             }
             match edge.on_delete {
@@ -38,7 +40,7 @@ pub(in super::super) fn closure<'a>(
                     }
                 }
                 OnDelete::LetGo => closure.warnings.push(SchemaWarning::LetsGo(place(edge), edge.target.clone())),
-                OnDelete::Refuse if decided(&edge.table) == Some(TableAction::Ignore) => {
+                OnDelete::Refuse if choice.is_some_and(|choice| choice.action == TableAction::Ignore) => {
                     closure.warnings.push(SchemaWarning::Refuses(place(edge), edge.target.clone()));
                 }
                 OnDelete::Refuse => closure.unknown.push(Unknown {
@@ -52,6 +54,13 @@ pub(in super::super) fn closure<'a>(
     closure
 }
 
+/// A table that the configuration purges by one column and that points to purged rows with another.
+fn second_pointer(edge: &ForeignKey, choice: &TableChoice) -> Option<SchemaWarning> {
+    let is_purged_by = edge.columns.first() == choice.column.as_ref();
+    let refuses = edge.on_delete == OnDelete::Refuse && !is_purged_by;
+    refuses.then(|| SchemaWarning::SecondPointer(place(edge), edge.target.clone()))
+}
+
 fn place(edge: &ForeignKey) -> String {
     format!("{}.{}", edge.table, edge.columns.join(", "))
 }
@@ -63,7 +72,7 @@ mod tests {
 
     const PURGED: [&str; 2] = ["user_entity", "credential"];
 
-    fn found(keys: &[(&str, &str, OnDelete)], decided: Option<TableAction>) -> (Vec<String>, usize) {
+    fn found(keys: &[(&str, &str, OnDelete)], decided: Option<&TableChoice>) -> (Vec<String>, usize) {
         let mut live = catalog(&[]);
         live.foreign_keys = keys.iter().map(|(from, to, on_delete)| points(from, to, *on_delete)).collect();
         let closure = closure(&live, &PURGED.into(), |_| decided);
@@ -96,6 +105,18 @@ mod tests {
     #[test]
     fn what_is_ignored_may_still_refuse_and_that_is_said() {
         let keys = [("tenant.user_id", "user_entity.id", OnDelete::Refuse)];
-        assert_eq!(found(&keys, Some(TableAction::Ignore)), (vec![], 1));
+        let ignored = TableChoice { action: TableAction::Ignore, column: None };
+        assert_eq!(found(&keys, Some(&ignored)), (vec![], 1));
+    }
+
+    #[test]
+    fn a_second_foreign_key_of_a_decided_table_may_still_refuse_and_that_is_said() {
+        let keys = [
+            ("credential.user_id", "user_entity.id", OnDelete::Refuse),
+            ("credential.made_by", "user_entity.id", OnDelete::Refuse),
+            ("credential.seen_by", "user_entity.id", OnDelete::LetGo),
+        ];
+        let by_user = TableChoice { action: TableAction::Delete, column: Some("user_id".to_owned()) };
+        assert_eq!(found(&keys, Some(&by_user)), (vec![], 1));
     }
 }

@@ -92,14 +92,15 @@ impl Survey {
         };
         let mut plan = or_refuse(chosen(&catalog, is_known, &settings.tables));
         plan.extend(or_refuse(existing(&catalog)));
-        let action = |name: &str| settings.tables.get(bare_name(name)).map(|choice| choice.action);
+        let choice = |name: &str| settings.tables.get(bare_name(name));
+        let action = |name: &str| choice(name).map(|choice| choice.action);
         let purged: BTreeSet<&str> = catalog
             .tables
             .keys()
             .map(String::as_str)
             .filter(|name| is_purged(name) || action(name) == Some(TableAction::Delete))
             .collect();
-        let found = closure(&catalog, &purged, action);
+        let found = closure(&catalog, &purged, choice);
         let mut unknown = found.unknown;
         unknown.extend(suspects(&catalog, &found.edges, |name| is_known(name) || action(name).is_some()));
         let hidden: Vec<_> = purged.iter().filter(|name| catalog.tables[**name].row_security).copied().collect();

@@ -94,6 +94,7 @@ impl Survey {
         };
         let rights = match live {
             None => "",
+            Some(_) if !self.needed.iter().any(|right| right.1 == name) => "",
             Some(_) if self.rights.suffice(name, &self.needed) => "ok",
             Some(_) => "MISSING",
         };

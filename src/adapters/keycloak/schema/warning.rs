@@ -11,6 +11,8 @@ pub enum SchemaWarning {
     LetsGo(String, String),
     #[error("{0} points to {1} and is ignored: users with rows there cannot be purged, and end FAILED")]
     Refuses(String, String),
+    #[error("{0} points to {1}, but its rows go by another column: users whom it names in others' rows end FAILED")]
+    SecondPointer(String, String),
     #[error("{0} may name another user than the one whose row it is: where it names somebody purged, it stays")]
     SecondName(String),
     #[error(

@@ -10,7 +10,7 @@ use crate::keycloak::copy::Copy;
 use crate::keycloak::later::copy_of_all_versions;
 use crate::keycloak::person::Person;
 use crate::keycloak::stack::{purge, rows, rows_holding, store_with};
-use crate::keycloak::trail::{ALL, be_administered, live_a_life, settings_of};
+use crate::keycloak::trail::{ALL, be_administered, live_a_life};
 
 /// A role of the test's own, without any right.
 async fn newcomer(copy: &Copy, name: &str) -> KeycloakSettings {
@@ -45,16 +45,6 @@ async fn what_is_told_to_be_missing_is_what_a_purge_needs() {
     rows(purge(&store_with(&newcomer), &person.id, PurgeKind::Full).await);
     assert!(rows_holding(&copy.database, &person.mark).await.is_empty());
     leaves(&copy, &newcomer).await;
-}
-
-#[tokio::test]
-async fn the_role_with_all_options_has_what_they_need_and_without_them_too_much() {
-    let copy = copy_of_all_versions().await;
-    assert_eq!(of_rights(&looked_at(&settings_of(&copy, ALL)).await), Vec::<String>::new());
-    let told = of_rights(&looked_at(&copy.settings()).await);
-    for table in ["event_entity", "admin_event_entity", "policy_config", "org_invitation", "user_entity"] {
-        assert!(told.iter().any(|warning| warning.ends_with(&format!(" on {table}"))), "{table}: {told:?}");
-    }
 }
 
 #[tokio::test]
