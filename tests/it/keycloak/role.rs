@@ -5,12 +5,12 @@ use user_purge_sync::settings::{EventPolicy, PurgeMode, TrailSettings};
 
 use crate::keycloak::copy::Copy;
 use crate::keycloak::later::{copy_of_all_versions, switch};
-use crate::keycloak::stack::{settings, told};
+use crate::keycloak::stack::{purge_settings, settings, told};
 use crate::keycloak::trail::settings_of;
 
 /// What the start-up checks say of the role's rights.
 async fn complaints(copy: &Copy, trail: TrailSettings) -> Vec<String> {
-    let map = table_map(&settings_of(copy, trail), Some(PurgeMode::Delete)).await.map_err(told).unwrap();
+    let map = table_map(&settings_of(copy, trail), &purge_settings(PurgeMode::Delete)).await.map_err(told).unwrap();
     assert_eq!(map.refusals, []);
     map.warnings.iter().map(ToString::to_string).filter(|warning| warning.contains(" right")).collect()
 }

@@ -14,6 +14,7 @@ mod outages;
 mod oversized;
 mod playback;
 mod ranges;
+mod receipts;
 mod smoke;
 mod starts;
 mod variants;
