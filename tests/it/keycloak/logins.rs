@@ -105,7 +105,7 @@ async fn good_of(accounts: &Accounts, given: &[Given]) -> Vec<&'static str> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn access_ends_for_a_federated_user_who_logs_in_again_and_again() {
-    let accounts = Arc::new(Accounts::connect(Stack::shared()).await.unwrap());
+    let accounts = Arc::new(Accounts::connect(Stack::shared_database()).await.unwrap());
     for id in new_ids(2) {
         accounts.set_federated_password(&id, PASSWORD).await.unwrap();
         nothing_works_after_the_status(&accounts, &id, &id).await;
@@ -114,7 +114,7 @@ async fn access_ends_for_a_federated_user_who_logs_in_again_and_again() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn access_ends_for_a_local_user_who_logs_in_again_and_again() {
-    let accounts = Arc::new(Accounts::connect(Stack::shared()).await.unwrap());
+    let accounts = Arc::new(Accounts::connect(Stack::shared_database()).await.unwrap());
     for name in new_ids(2).iter().map(|id| format!("restless-{id}")) {
         let id = accounts.create_local(&name, PASSWORD).await.unwrap();
         nothing_works_after_the_status(&accounts, &name, &id).await;

@@ -1,7 +1,4 @@
 //! Where a purged user may still be named: what the map says is left, and options that are off.
-//!
-//! Unless it is switched on, the event log and the lists of users inside other people's policies are kept: what happened is a
-//! record of the realm's, and a policy belongs to somebody else (`facts/keycloak.md` 8.1).
 
 use super::super::tables::{Handled, OTHERS};
 use crate::settings::TrailSettings;
@@ -27,17 +24,16 @@ mod tests {
     use crate::settings::EventPolicy;
 
     #[test]
-    fn what_is_to_go_may_not_be_found() {
+    fn what_is_switched_on_is_looked_at() {
         let on = TrailSettings { events: EventPolicy::Anonymise, policies: true, ..TrailSettings::OFF };
         for (table, column, off, when_on) in [
             ("event_entity", "session_id", true, false),
-            ("event_entity", "ip_address", false, false),
             ("admin_event_entity", "resource_path", true, true),
             ("policy_config", "value", true, false),
             ("policy_config", "policy_id", false, false),
             ("single_use_object", "id", true, true),
             ("user_session", "user_id", false, false),
-            ("user_attribute", "value", false, false),
+            ("credential", "user_id", false, false),
         ] {
             assert_eq!(is_allowed(table, column, TrailSettings::OFF), off, "{table}.{column}");
             assert_eq!(is_allowed(table, column, on), when_on, "{table}.{column}");
