@@ -120,10 +120,14 @@ impl Person {
     pub async fn add_session(&self, database: &Client, id: &str, realm: &str) {
         let session = self.key();
         let (flag, key) = (("offline_flag", "1"), ("user_session_id", session.as_str()));
-        self.insert(database, "offline_user_session", &[key, ("user_id", id), ("realm_id", realm), flag]).await;
+        // Not over yet: Keycloak takes away what is.
+        let [begun, seen, used] =
+            ["created_on", "last_session_refresh", "timestamp"].map(|column| (column, "2000000000"));
+        let user = [key, ("user_id", id), ("realm_id", realm), flag, begun, seen];
+        self.insert(database, "offline_user_session", &user).await;
         // A Keycloak bug leaves the other flag on some.
-        self.insert(database, "offline_client_session", &[key, flag]).await;
-        self.insert(database, "offline_client_session", &[key, ("offline_flag", "0")]).await;
+        self.insert(database, "offline_client_session", &[key, flag, used]).await;
+        self.insert(database, "offline_client_session", &[key, ("offline_flag", "0"), used]).await;
     }
 
     /// A resource, shared with somebody by a ticket whose policies come with it.
