@@ -1,9 +1,11 @@
-.PHONY: demo test faults bench-purge lint up down prerequisites
+.PHONY: demo test faults schemas bench-purge lint up down prerequisites
 
 # Not STACK: that names an instance, and make would hand its own on.
 stack := deploy/local/stack
 # Another one, which nobody shares, with the newest Keycloak: for the tests that kill services.
 faults := STACK=faults STACK_PORT_OFFSET=5000 STACK_FSYNC=off POSTGRES_VERSION=15 KEYCLOAK_VERSION=26
+# And one with PostgreSQL and Keycloak alone, of many versions.
+schemas := STACK=schemas STACK_PORT_OFFSET=4000 STACK_FSYNC=off
 
 # Debian packages that the build needs, installed only when they are missing.
 prerequisites:
@@ -49,6 +51,11 @@ faults: prerequisites
 	$(faults) $(stack) reset; \
 	cargo run --package local-stack --bin faults-report || status=$$?; \
 	exit $$status
+
+# Keycloak's schemas from 9 to the newest, on PostgreSQL 11, 15 and 17; `deploy/local/schemas 9.0.3/11` plays one of them. What
+# it finds becomes docs/schemas.md.
+schemas: prerequisites
+	$(schemas) deploy/local/schemas
 
 # The purge against a bare client with the same statements, 600,000 users, about ten minutes on a stack of its own;
 # BENCH_USERS=n makes it shorter.

@@ -102,7 +102,7 @@ BEGIN
 
       -- Sessions, and what else names a user without a foreign key.
       ('', 'offline_user_session', 'DELETE', ''),
-      ('', 'offline_user_session', 'SELECT', 'user_session_id user_id realm_id'),
+      ('', 'offline_user_session', 'SELECT', 'user_session_id user_id realm_id offline_flag'),
       ('', 'offline_client_session', 'DELETE', ''),
       ('', 'offline_client_session', 'SELECT', 'user_session_id client_id'),
       ('', 'login_failure', 'DELETE', ''),

@@ -1,6 +1,7 @@
 //! The command line: what a person can ask for, and the help from which it can be learned.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -28,9 +29,9 @@ Configuration, later ones win:
 
 Exit codes:
   0   done
-  1   audit: of a deleted user something is left
+  1   audit: of a deleted user something is left; watch: somebody is PARTIAL or FAILED
   64  wrong usage or configuration
-  69  a dependency is unreachable (check, submit, audit)
+  69  a dependency is unreachable (check, submit, audit, watch)
   70  held: a person must mend something first";
 
 /// Purges and re-indexes deleted Sunbird users, driven by Kafka.
@@ -66,6 +67,11 @@ pub enum Command {
     /// holds of them is counted by table, as in a dry run. Exit code 0: nothing is left of anybody; 1: something is, of
     /// users who can be purged or who are protected.
     Audit(AuditArgs),
+    /// Follows a submission to its end: how many users ended how, how fast, who failed. Changes nothing.
+    ///
+    /// Reads the status topic. Users are counted once, by the last final status that was told of them, so it may be started
+    /// later, again, or twice. Exit code 0: nobody ended PARTIAL or FAILED; 1: somebody did, or it was interrupted.
+    Watch(WatchArgs),
 }
 
 #[derive(Clone, Debug, Default, Args)]
@@ -173,6 +179,38 @@ pub struct AuditArgs {
     /// Write the ids of those who are protected, and what protects them.
     #[arg(long, value_name = "FILE")]
     pub protected: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+#[command(after_long_help = "\
+The request id is what submit prints. Memory: about 200 bytes a user.
+
+Examples:
+  user-purge-sync watch ticket-7                  to its end
+  user-purge-sync watch ticket-7 --success ok.csv --failure failed.csv
+  user-purge-sync watch ticket-7 --no-wait        how far is it?
+  user-purge-sync watch                           everything, from now on
+  user-purge-sync watch --since 24h --no-wait     how did everybody of the last day end?")]
+pub struct WatchArgs {
+    /// The submission to follow; without it everything.
+    #[arg(value_name = "REQUEST_ID")]
+    pub request_id: Option<String>,
+
+    /// How far back to begin, such as 24h; 7d for a submission, otherwise now.
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub since: Option<Duration>,
+
+    /// End when all that was told so far is heard, whoever still waits.
+    #[arg(long)]
+    pub no_wait: bool,
+
+    /// Write those who ended SUCCESS or SKIPPED: user id, outcome, reason, stage, attempts, time.
+    #[arg(long, value_name = "FILE")]
+    pub success: Option<PathBuf>,
+
+    /// Write those who ended PARTIAL or FAILED, in the same form.
+    #[arg(long, value_name = "FILE")]
+    pub failure: Option<PathBuf>,
 }
 
 /// The actions by the names they have in events.

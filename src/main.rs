@@ -57,6 +57,10 @@ async fn execute(command: Command, loaded: Loaded) -> anyhow::Result<ExitCode> {
             let mut input = std::io::BufReader::new(stdin());
             commands::audit::audit(&settings, &args, &mut input, &mut stdout()).await?.into()
         }
+        Command::Watch(args) => {
+            let console = commands::watch::Console { output: &mut stdout(), interactive: stderr().is_terminal() };
+            commands::watch::connect_and_watch(&settings, &args, console).await?.into()
+        }
         Command::Config => {
             stdout().write_all(commands::config::render(&loaded)?.as_bytes())?;
             Exit::Done.into()

@@ -53,6 +53,7 @@ fn every_command_can_be_learned_from_its_help() {
         (vec!["run", "--help"], ["purge.mode", "SIGTERM", "--config"]),
         (vec!["check", "--help"], ["--create-topics", "--partitions", "check keycloak"]),
         (vec!["config", "--help"], ["redacted", "not a default", "--config"]),
+        (vec!["audit", "--help"], ["--protected", "Exit code 0", "submit delete-user --file ids.csv"]),
         (vec!["submit", "--help"], ["retire-local-user", "--rate", "userId, user_id or id"]),
     ] {
         let ended = run(&mut program(&arguments));
@@ -77,6 +78,7 @@ fn wrong_usage_is_64() {
         vec!["check", "--partitions", "3"],
         vec!["check", "kafka"],
         vec!["check", "keycloak", "--create-topics"],
+        vec!["audit", "u-1", "--file", "ids.csv"],
     ] {
         let ended = run(&mut program(&arguments));
         assert_eq!((ended.code, ended.output.as_str()), (64, ""), "{arguments:?}: {}", ended.errors);

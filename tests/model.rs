@@ -100,6 +100,19 @@ fn one_bad_user_hurts_nobody() {
     }
 }
 
+/// The watchdog ends a process that is stuck, not one that had nothing to do for long.
+#[test]
+fn who_has_waited_for_work_is_not_stalled() {
+    let mut play = Play::new();
+    let idle = Step::Wait { seconds: 130 };
+    play.step(&idle);
+    assert!(!play.is_stalled(), "there is no work");
+    play.step(&Step::Deliver { user: 1, partition: 0 });
+    assert!(!play.is_stalled(), "it has just come");
+    play.step(&idle);
+    assert!(play.is_stalled(), "nobody answers");
+}
+
 #[test]
 fn an_event_goes_all_the_way() {
     let mut play = Play::new();

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use futures::future::{BoxFuture, join_all};
 
 use super::Exit;
-use crate::ports::{Disposition, Failure};
+use crate::ports::Failure;
 
 /// Longer than any driver takes to say itself what is wrong.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -39,7 +39,7 @@ pub async fn check(probes: Vec<Probe>, output: &mut (dyn Write + Send)) -> std::
         let (wrong, told) = match answer {
             Ok(Ok(())) => (Exit::Done, format!("ok    {name:width$}  {} ms", took.as_millis())),
             Ok(Err(failure)) => {
-                (exit_of(&failure), format!("WRONG {name:width$}  {}", with_keys(&failure.story(), keys)))
+                (Exit::from(&failure), format!("WRONG {name:width$}  {}", with_keys(&failure.story(), keys)))
             }
             Err(_) => (
                 Exit::Unreachable,
@@ -60,13 +60,6 @@ fn with_keys(story: &str, keys: &str) -> String {
     }
 }
 
-pub(super) fn exit_of(failure: &Failure) -> Exit {
-    match failure.disposition {
-        Disposition::Retry(_) => Exit::Unreachable,
-        Disposition::Reject | Disposition::Hold => Exit::Held,
-    }
-}
-
 fn worse(one: Exit, other: Exit) -> Exit {
     let rank = |exit| match exit {
         Exit::Done => 0,
@@ -79,7 +72,7 @@ fn worse(one: Exit, other: Exit) -> Exit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ports::Blame;
+    use crate::ports::{Blame, Disposition};
 
     fn probe(name: &str, ask: impl Future<Output = Result<(), Failure>> + Send + 'static) -> Probe {
         Probe { name: name.to_owned(), keys: "some.key", ask: Box::pin(ask) }

@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 use std::io::Write;
 
 use super::Exit;
-use super::check::exit_of;
 use crate::adapters::keycloak::{MapRow, TableMap};
 use crate::ports::Failure;
 use crate::settings::KeycloakSettings;
@@ -28,7 +27,7 @@ pub fn tell(
         }
         Err(failure) => {
             writeln!(output, "WRONG keycloak's schema  {}", failure.story())?;
-            Ok(exit_of(&failure))
+            Ok(Exit::from(&failure))
         }
     }
 }

@@ -11,17 +11,19 @@ pub mod reachable;
 pub mod rules;
 pub mod run;
 pub mod submit;
+pub mod watch;
 pub mod world;
 
 use std::process::ExitCode;
 
+use crate::ports::{Disposition, Failure};
 use crate::settings::SettingsError;
 
 /// How a command ended, as the shell sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     Done,
-    /// `audit`: Keycloak still knows somebody who is deleted.
+    /// `audit`: Keycloak still knows somebody who is deleted. `watch`: somebody is PARTIAL or FAILED.
     Left,
     /// Wrong usage or configuration.
     Usage,
@@ -40,6 +42,15 @@ impl Exit {
     /// For an error that reached the top.
     pub fn of(error: &anyhow::Error) -> Self {
         if error.is::<SettingsError>() || error.is::<BadInput>() { Self::Usage } else { Self::Held }
+    }
+}
+
+impl From<&Failure> for Exit {
+    fn from(failure: &Failure) -> Self {
+        match failure.disposition {
+            Disposition::Retry(_) => Self::Unreachable,
+            Disposition::Reject | Disposition::Hold => Self::Held,
+        }
     }
 }
 

@@ -119,7 +119,7 @@ fn topics_probe(admin: TopicAdmin, args: &CheckArgs) -> Probe {
 }
 
 /// Kafka away may pass; whatever else is wrong with topics a person must mend.
-fn failure_of_topics(error: TopicError) -> Failure {
+pub(super) fn failure_of_topics(error: TopicError) -> Failure {
     let disposition = match error {
         TopicError::Unreachable(_) => Disposition::Retry(Blame::Server),
         TopicError::Property(_) | TopicError::Client(_) | TopicError::Missing { .. } | TopicError::Refused { .. } => {

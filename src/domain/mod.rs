@@ -13,4 +13,6 @@ pub mod outcome;
 pub mod page;
 pub mod record;
 pub mod report;
+pub mod tally;
+pub mod told;
 pub mod verdict;

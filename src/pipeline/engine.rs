@@ -170,6 +170,7 @@ pub struct Engine {
     pub(super) effects: Vec<Effect>,
     pub(super) notes: Vec<Note>,
     pub(super) closing: Option<Instant>,
+    /// When an item last completed, or nothing had to: for the watchdog.
     pub(super) last_progress: Instant,
     next_key: u64,
 }
@@ -267,12 +268,16 @@ impl Engine {
         self.partitions.iter()
     }
 
-    /// Work is there, nothing is awaited, and yet nothing has completed for two minutes.
-    pub fn is_stalled(&self, now: Now) -> bool {
+    /// Work has been there, with nothing awaited, and yet nothing has completed for two minutes. To be asked every second or so:
+    /// work that has just come, or may go on after an outage, has its two minutes before it.
+    pub fn is_stalled(&mut self, now: Now) -> bool {
         let stages = [&self.lookup, &self.sync, &self.purge, &self.clear];
         let work = stages.iter().any(|stage| !stage.is_empty());
         let awaited = self.wake(now).is_some() || stages.iter().any(|stage| !stage.breaker.is_closed());
-        work && !awaited && now.at.duration_since(self.last_progress) >= STALLED
+        if !work || awaited {
+            self.last_progress = now.at;
+        }
+        now.at.duration_since(self.last_progress) >= STALLED
     }
 
     /// How long the oldest unsettled event of a partition has been due; zero when there is none.

@@ -12,6 +12,7 @@ mod door;
 mod faults;
 mod kafka;
 mod keycloak;
+mod program;
 mod scene;
 mod speed;
 mod systems;

@@ -171,6 +171,10 @@ impl Play {
         assert!(self.whole_faults || self.failed == 0, "an_outage_dead_letters_nothing");
     }
 
+    pub fn is_stalled(&mut self) -> bool {
+        self.engine.is_stalled(self.now)
+    }
+
     pub fn purges_of(&self, user: u8) -> usize {
         self.purges.get(&user_id(user)).copied().unwrap_or_default()
     }

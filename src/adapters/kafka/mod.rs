@@ -21,6 +21,7 @@ mod poller;
 mod position;
 pub mod producer;
 mod rebalance;
+pub mod statuses;
 #[cfg(test)]
 mod tests;
 pub mod topic_admin;

@@ -13,38 +13,40 @@ use super::connection::{Call, Connection};
 use super::protect::{self, Look};
 use crate::ports::Failure;
 
-/// How long a login is under way (`facts/keycloak.md` 8.3: 0.2 s).
-const FLIGHT: Duration = Duration::from_millis(300);
+/// How long a login is under way, on a server that is busy with hashing passwords.
+const FLIGHT: Duration = Duration::from_secs(2);
 /// Looks at who is still logging in. What is later than all of them is the sweep's.
 const LOOKS: usize = 5;
 
-/// Of exactly those who are about to be purged, under each id that Keycloak knows.
+/// Of exactly those who are about to be purged, under each id that Keycloak knows. Whether one of them is there right now, and
+/// may be logging in again: whoever deletes their own account is.
 pub(super) async fn before(
     connection: &Connection,
     block: &mut Block<'_>,
     admin_api: &AdminApi,
-) -> Result<(), Failure> {
+) -> Result<bool, Failure> {
     protect::look(connection, block, Look::BeforeTheLock).await?;
     keep_the_heavy(connection, block).await?;
     let (ids, realm) = (block.ids(), &connection.schema.realm_id);
     let known = connection.pipeline(&[Call::new(&connection.statements.known, vec![&ids, realm])]).await?;
     let known: HashSet<String> = known.iter().flatten().map(|row| row.get(0)).collect();
-    let mut clients = clients_of(connection, &ids).await?;
+    let Clients { mut of, online } = clients_of(connection, &ids).await?;
     let ends: Vec<_> = block
         .ids_to_end(&known)
         .into_iter()
-        .map(|end| AccessEnd { clients: clients.remove(&end.id).unwrap_or_default(), id: end.id, known: end.has_rows })
+        .map(|end| AccessEnd { clients: of.remove(&end.id).unwrap_or_default(), id: end.id, known: end.has_rows })
         .collect();
-    end(block, admin_api, &ends).await
+    end(block, admin_api, &ends).await?;
+    Ok(online)
 }
 
 /// Of those who have a session again. The others are ended already.
 pub(super) async fn again(connection: &Connection, block: &mut Block<'_>, admin_api: &AdminApi) -> Result<(), Failure> {
-    let clients = clients_of(connection, &block.ids()).await?;
-    if clients.is_empty() {
-        return before(connection, block, admin_api).await;
+    let Clients { of, .. } = clients_of(connection, &block.ids()).await?;
+    if of.is_empty() {
+        return before(connection, block, admin_api).await.map(drop);
     }
-    let ends: Vec<_> = clients.into_iter().map(|(id, clients)| AccessEnd { id, clients, known: true }).collect();
+    let ends: Vec<_> = of.into_iter().map(|(id, clients)| AccessEnd { id, clients, known: true }).collect();
     end(block, admin_api, &ends).await
 }
 
@@ -54,14 +56,14 @@ pub(super) async fn after(
     connection: &Connection,
     block: &mut Block<'_>,
     admin_api: &AdminApi,
-    restless: bool,
+    active: bool,
 ) -> Result<(), Failure> {
     let mut ids: Vec<String> = block.ids_to_end(&HashSet::new()).into_iter().map(|end| end.id).collect();
-    if restless {
+    if active {
         tokio::time::sleep(FLIGHT).await;
     }
     for _ in 0..LOOKS {
-        let mut clients = clients_of(connection, &ids).await?;
+        let mut clients = clients_of(connection, &ids).await?.of;
         let ends: Vec<_> = ids
             .into_iter()
             .map(|id| AccessEnd { clients: clients.remove(&id).unwrap_or_default(), id, known: false })
@@ -93,11 +95,19 @@ async fn end(block: &mut Block<'_>, admin_api: &AdminApi, ends: &[AccessEnd]) ->
 }
 
 /// The clients of each user's sessions, as the database has them.
-async fn clients_of(connection: &Connection, ids: &Vec<String>) -> Result<HashMap<String, Vec<String>>, Failure> {
+#[derive(Default)]
+struct Clients {
+    of: HashMap<String, Vec<String>>,
+    /// One of the sessions is online: since Keycloak 25 they are in the database too.
+    online: bool,
+}
+
+async fn clients_of(connection: &Connection, ids: &Vec<String>) -> Result<Clients, Failure> {
     let call = Call::new(&connection.statements.clients, vec![ids, &connection.schema.realm_id]);
-    let mut clients: HashMap<String, Vec<String>> = HashMap::new();
+    let mut clients = Clients::default();
     for row in connection.pipeline(&[call]).await?.iter().flatten() {
-        clients.entry(row.get(0)).or_default().push(row.get(1));
+        clients.of.entry(row.get(0)).or_default().push(row.get(1));
+        clients.online |= row.get::<_, bool>(2);
     }
     Ok(clients)
 }

@@ -100,14 +100,13 @@ impl PgIdentityStore {
     }
 
     async fn purge_now(&self, connection: &Connection, block: &mut Block<'_>) -> Result<(), Failure> {
-        let mut sessions = Sessions::Whatever;
+        let (mut sessions, mut logins, mut active) = (Sessions::Whatever, 0, false);
         if let Some(admin_api) = &self.admin_api {
             // Order: before the rows go. A logout afterwards would write rows again, and tokens of a user without rows are
             // refreshed as if nothing had happened.
-            ending::before(connection, block, admin_api).await?;
+            active = ending::before(connection, block, admin_api).await?;
             sessions = Sessions::Ended;
         }
-        let mut logins = 0;
         loop {
             match (transaction::run(connection, block, sessions).await?, &self.admin_api) {
                 // Each time one of the block is out of it.
@@ -118,12 +117,12 @@ impl PgIdentityStore {
                         transaction::take_credentials(connection, block).await?;
                         admin_api.clear().await?;
                     }
-                    logins += 1;
+                    (active, logins) = (true, logins + 1);
                     ending::again(connection, block, admin_api).await?;
                     // Rows of sessions that Keycloak has lost never go by themselves.
                     sessions = if logins < MOST_LOGINS { Sessions::Ended } else { Sessions::Whatever };
                 }
-                (Ended::Done, Some(admin_api)) => return ending::after(connection, block, admin_api, logins > 0).await,
+                (Ended::Done, Some(admin_api)) => return ending::after(connection, block, admin_api, active).await,
                 (Ended::Done | Ended::LoggedIn, None) => return Ok(()),
             }
         }

@@ -44,7 +44,7 @@ pub(super) struct Statements {
     pub weights: Statement,
     /// Keys of sessions, consents and credentials of the ids given.
     pub keys: Statement,
-    /// The clients of the offline sessions of the ids given.
+    /// The clients of the sessions of the ids given, and whether one of them is online.
     pub clients: Statement,
     pub steps: Vec<Step>,
     /// Rows that are left: the index of the step, and whose.
@@ -108,12 +108,13 @@ fn lock(effect: Effect) -> String {
 
 /// The clients whose tokens must be revoked, whatever the flag of the session (`facts/keycloak.md` 1.3).
 const CLIENTS: &str = "\
-    SELECT DISTINCT s.user_id, c.client_id \
+    SELECT s.user_id, c.client_id, bool_or(s.offline_flag = '0') \
     FROM offline_user_session s \
     JOIN unnest($1::text[]) AS t(id) ON s.user_id = t.id \
     JOIN offline_client_session o ON o.user_session_id = s.user_session_id \
     JOIN client c ON c.id = o.client_id AND c.realm_id = s.realm_id \
-    WHERE s.realm_id = $2::text AND c.client_id IS NOT NULL";
+    WHERE s.realm_id = $2::text AND c.client_id IS NOT NULL \
+    GROUP BY s.user_id, c.client_id";
 
 /// `DELETE … RETURNING` or the `SELECT` of the same rows.
 fn rows(table: &Table, key: Option<&str>, effect: Effect) -> String {

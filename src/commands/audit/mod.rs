@@ -50,10 +50,7 @@ pub async fn audit(
         let Stop::Failure(failure) = stop else { return Err(stop.into()) };
         // Order: what was counted so far would look like the whole.
         writeln!(output, "stopped after {} users: {}", audit.tally.users, failure.story())?;
-        return Ok(match failure.disposition {
-            Disposition::Retry(_) => Exit::Unreachable,
-            Disposition::Reject | Disposition::Hold => Exit::Held,
-        });
+        return Ok(Exit::from(&failure));
     }
     write!(output, "{}", audit.tally)?;
     writeln!(output, "{}", audit.lists)?;

@@ -10,7 +10,7 @@ use super::envelope::Stamp;
 use super::{Console, Plan, USERS_PER_EVENT};
 use crate::commands::Exit;
 use crate::domain::ids::UserId;
-use crate::ports::{Disposition, Publisher, Unpublished};
+use crate::ports::{Publisher, Unpublished};
 
 /// Events sent together when there is no rate: enough to keep Kafka busy.
 const EVENTS_PER_SEND: usize = 40;
@@ -38,10 +38,7 @@ pub(super) async fn publish(
                 plan.ids.len(),
                 plan.submission.request_id
             )?;
-            return Ok(match failure.disposition {
-                Disposition::Retry(_) => Exit::Unreachable,
-                Disposition::Reject | Disposition::Hold => Exit::Held,
-            });
+            return Ok(Exit::from(&failure));
         }
         users += send.len();
         progress.set_position(users as u64);

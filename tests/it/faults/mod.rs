@@ -14,6 +14,7 @@ mod frontiers;
 mod intake;
 mod kafka;
 mod limits;
+mod made;
 mod members;
 mod odd_answers;
 mod operators;

@@ -2,24 +2,17 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::Command;
 
 use local_stack::users::new_ids;
-use local_stack::worker::environment;
 use local_stack::{KeycloakRows, Stack};
 use user_purge_sync::domain::verdict::PurgeKind;
 
 use crate::cassandra::support::{Keyspace, USER_TABLE};
 use crate::keycloak::person::Person;
 use crate::keycloak::stack::{REALM, database, order, purge_all, rows_holding, settings, store_with};
+use crate::program::{Ended, run, variables};
 
 const FORMER: &str = "former-provider-id";
-
-struct Ended {
-    code: i32,
-    output: String,
-    errors: String,
-}
 
 /// Users in a table of the test's own: in the shared one are those of all tests.
 struct Table {
@@ -37,7 +30,7 @@ impl Table {
                 keyspace.session.execute_unpaged(&insert, (id,)).await.unwrap();
             }
         }
-        let mut variables = environment(Stack::shared(), "audit");
+        let mut variables = variables("audit");
         let own = [("CASSANDRA__KEYSPACE", keyspace.name.as_str()), ("KEYCLOAK__FORMER_PROVIDERS", FORMER)];
         variables.extend(own.map(|(key, value)| (format!("USER_PURGE_SYNC__{key}"), value.to_owned())));
         Self { keyspace, variables }
@@ -48,14 +41,7 @@ impl Table {
     }
 
     async fn run(&self, arguments: &[&str]) -> Ended {
-        let mut command = Command::new(assert_cmd::cargo::cargo_bin("user-purge-sync"));
-        command.env_clear().envs(self.variables.iter().cloned()).args(arguments);
-        let ended = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
-        Ended {
-            code: ended.status.code().unwrap(),
-            output: String::from_utf8(ended.stdout).unwrap(),
-            errors: String::from_utf8(ended.stderr).unwrap(),
-        }
+        run(&self.variables, arguments).await
     }
 }
 

@@ -1,7 +1,7 @@
 //! The canary finds a purged user wherever they are still named, and only there.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use local_stack::{Stack, eventually};
 use user_purge_sync::adapters::keycloak::{Canary, Patience, PgIdentityStore};
@@ -46,7 +46,7 @@ impl Notes {
 }
 
 /// Nothing is waited for but what a test waits for itself.
-const PROMPT: Patience = Patience { soon: Duration::from_millis(100), sweep: Duration::from_secs(1) };
+const PROMPT: Patience = Patience { soon: Duration::from_millis(100), sweep: Duration::from_secs(2) };
 
 /// Searches after each purge, as `reader`.
 fn watched(copy: &Copy, reader: &KeycloakSettings, notes: &Arc<Notes>) -> PgIdentityStore {
@@ -143,6 +143,9 @@ async fn what_a_login_in_flight_writes_is_an_alarm_only_when_the_sweep_has_left_
 
     purge(&store, &swept.id, PurgeKind::Full).await;
     assert_eq!(notes.report(1).await.found, 1);
+    let since = Instant::now();
+    let again = async || (since.elapsed() > PROMPT.soon * 4).then_some(());
+    eventually("it has looked again", PATIENCE, again).await.unwrap();
     purge(&store, &swept.id, PurgeKind::Sweep).await;
     // The next search begins when this one has come to its end.
     copy.change("DROP TRIGGER late ON user_entity").await;

@@ -129,7 +129,9 @@ impl Person {
     /// A resource, shared with somebody by a ticket whose policies come with it.
     pub async fn add_authorization(&self, database: &Client, owner: &str) {
         let server = ("resource_server_id", RESOURCE_SERVER);
-        self.share(database, "resource_server", &[("id", RESOURCE_SERVER)]).await;
+        // Keycloak changed the type of this column: both take it.
+        let mode = ("policy_enforce_mode", "0");
+        self.share(database, "resource_server", &[("id", RESOURCE_SERVER), mode]).await;
         self.share(database, "resource_server_scope", &[("id", SCOPE), ("name", SCOPE), server]).await;
         let (resource, uma, people) = (self.key(), self.key(), self.key());
         self.insert(database, "resource_server_resource", &[("id", &resource), ("owner", owner), server]).await;

@@ -29,10 +29,14 @@ async fn admin_role(database: &Client) -> String {
 }
 
 async fn role_of(database: &Client, client: &str, name: &str) -> String {
+    role_in(database, REALM, client, name).await
+}
+
+async fn role_in(database: &Client, realm: &str, client: &str, name: &str) -> String {
     const SQL: &str = "\
         SELECT r.id FROM keycloak_role r JOIN client c ON c.id = r.client \
         WHERE c.client_id = $1::text AND c.realm_id = $2::text AND r.name = $3::text";
-    database.query_one(SQL, &[&client, &REALM, &name]).await.unwrap().get(0)
+    database.query_one(SQL, &[&client, &realm, &name]).await.unwrap().get(0)
 }
 
 /// A role that holds another.
@@ -61,6 +65,64 @@ async fn an_administrator_is_kept() {
     federated.insert(&database, "fed_user_role_mapping", &given.each_ref().map(|(k, v)| (*k, v.as_str()))).await;
     is_kept(&database, &local, Protection::Admin).await;
     is_kept(&database, &federated, Protection::Admin).await;
+}
+
+/// Such roles administer the realm from outside it.
+#[tokio::test]
+async fn an_administrator_by_a_role_of_the_master_realm_is_kept() {
+    let database = database().await;
+    let master: String = database.query_one("SELECT id FROM realm WHERE name = 'master'", &[]).await.unwrap().get(0);
+    let mut roles = vec![role_in(&database, &master, "sunbird-realm", "view-users").await];
+    for name in ["admin", "create-realm"] {
+        let sql = "SELECT id FROM keycloak_role WHERE realm_id = $1::text AND name = $2::text AND NOT client_role";
+        roles.push(database.query_one(sql, &[&master, &name]).await.unwrap().get(0));
+    }
+    for role in roles {
+        let person = resident(&database).await;
+        person.insert(&database, "user_role_mapping", &[("user_id", &person.id), ("role_id", &role)]).await;
+        is_kept(&database, &person, Protection::Admin).await;
+    }
+}
+
+/// Of Keycloak 26, which tells them by an attribute.
+#[tokio::test]
+async fn a_temporary_administrator_is_kept() {
+    let database = database().await;
+    let (local, federated) = (resident(&database).await, resident(&database).await);
+    let mark = [("name", "is_temporary_admin"), ("value", "true")];
+    local.insert(&database, "user_attribute", &[mark[0], mark[1], ("user_id", &local.id)]).await;
+    let id = federated.federated();
+    let given = [mark[0], mark[1], ("user_id", id.as_str()), ("realm_id", REALM)];
+    federated.insert(&database, "fed_user_attribute", &given).await;
+    is_kept(&database, &local, Protection::Admin).await;
+    is_kept(&database, &federated, Protection::Admin).await;
+}
+
+/// Keycloak's own administrators live there.
+#[tokio::test]
+async fn a_user_of_the_master_realm_is_nobody_of_ours() {
+    let (database, person) = (database().await, Person::new());
+    let master: String = database.query_one("SELECT id FROM realm WHERE name = 'master'", &[]).await.unwrap().get(0);
+    person.add_local(&database, &master).await;
+    let before = rows_holding(&database, &person.mark).await;
+    for kind in [PurgeKind::Full, PurgeKind::Retire, PurgeKind::Sweep] {
+        purge(&store(), &person.id, kind).await;
+    }
+    assert_eq!(rows_holding(&database, &person.mark).await, before);
+}
+
+/// Not a former provider: whoever it is, the configuration does not name them.
+#[tokio::test]
+async fn the_same_external_id_under_another_component_of_the_realm_is_kept() {
+    let (database, person) = (database().await, resident(&database().await).await);
+    let twin = Person::with_id(person.id.clone());
+    twin.add_federated(&database, &format!("f:another-component:{}", person.id), REALM).await;
+    let before = rows_holding(&database, &twin.mark).await;
+    for kind in [PurgeKind::Full, PurgeKind::Sweep] {
+        purge(&store(), &person.id, kind).await;
+    }
+    assert!(rows_holding(&database, &person.mark).await.is_empty());
+    assert_eq!(rows_holding(&database, &twin.mark).await, before);
 }
 
 #[tokio::test]

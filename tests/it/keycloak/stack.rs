@@ -22,7 +22,7 @@ pub const OTHER_PROVIDER: &str = "otherfederationid";
 
 /// As the worker is configured: its own role, with the rights of `deploy/keycloak-role.sql`.
 pub fn settings() -> KeycloakSettings {
-    let Stack { postgres, keycloak, .. } = Stack::shared();
+    let Stack { postgres, keycloak, .. } = Stack::shared_database();
     KeycloakSettings {
         host: postgres.host.clone(),
         port: postgres.port,
@@ -88,7 +88,7 @@ pub fn admin_api() -> Arc<AdminApi> {
 
 /// The superuser: makes users and looks at what is left.
 pub async fn database() -> Client {
-    let postgres = &Stack::shared().postgres;
+    let postgres = &Stack::shared_database().postgres;
     let mut config = tokio_postgres::Config::new();
     config.host(&postgres.host).port(postgres.port).dbname(&postgres.database).user(&postgres.admin_user);
     let (client, connection) = config.connect(NoTls).await.expect("the local stack is up");

@@ -14,6 +14,8 @@ mod outages;
 mod oversized;
 mod playback;
 mod ranges;
+mod receipts;
 mod smoke;
 mod starts;
 mod variants;
+mod watch;

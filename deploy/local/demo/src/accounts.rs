@@ -1,17 +1,23 @@
 //! Users made and used through Keycloak itself: its Admin API and its logins.
 
+use std::time::{Duration, Instant};
+
 use anyhow::{Context as _, ensure};
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::Stack;
 
+/// Shorter than Keycloak's minute.
+const GOOD: Duration = Duration::from_secs(40);
+
 /// Keycloak as an administrator and as its users see it.
 #[derive(Debug)]
 pub struct Accounts {
     stack: Stack,
     http: reqwest::Client,
-    token: String,
+    /// Good for a minute, and when it was given.
+    token: tokio::sync::Mutex<(String, Instant)>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -25,17 +31,16 @@ impl Accounts {
     /// When Keycloak does not answer, or knows no such administrator.
     pub async fn connect(stack: &Stack) -> anyhow::Result<Self> {
         let http = reqwest::Client::new();
-        let keycloak = &stack.keycloak;
-        let form = [
-            ("grant_type", "password"),
-            ("client_id", "admin-cli"),
-            ("username", &keycloak.admin_user),
-            ("password", &keycloak.admin_password),
-        ];
-        let url = format!("{}/realms/master/protocol/openid-connect/token", keycloak.url);
-        let answer = http.post(url).form(&form).send().await?.error_for_status().context("keycloak's administrator")?;
-        let tokens: Tokens = answer.json().await?;
-        Ok(Self { stack: stack.clone(), http, token: tokens.access_token })
+        let token = administrator(&http, stack).await?;
+        Ok(Self { stack: stack.clone(), http, token: tokio::sync::Mutex::new((token, Instant::now())) })
+    }
+
+    async fn bearer(&self) -> anyhow::Result<String> {
+        let mut token = self.token.lock().await;
+        if token.1.elapsed() > GOOD {
+            *token = (administrator(&self.http, &self.stack).await?, Instant::now());
+        }
+        Ok(token.0.clone())
     }
 
     fn admin(&self, path: &str) -> String {
@@ -52,10 +57,20 @@ impl Accounts {
             "enabled": true,
             "credentials": [{"type": "password", "value": password, "temporary": false}],
         });
-        let answer = self.http.post(self.admin("users")).bearer_auth(&self.token).json(&user).send().await?;
+        let answer = self.http.post(self.admin("users")).bearer_auth(self.bearer().await?).json(&user).send().await?;
         let answer = answer.error_for_status()?;
         let place = answer.headers().get("location").context("a new user has a location")?.to_str()?;
         Ok(place.rsplit('/').next().unwrap_or_default().to_owned())
+    }
+
+    /// Keycloak's own deletion of a user; its answer, whatever it is.
+    ///
+    /// # Errors
+    /// When Keycloak does not answer.
+    pub async fn delete(&self, id: &str) -> anyhow::Result<u16> {
+        let answer =
+            self.http.delete(self.admin(&format!("users/{id}"))).bearer_auth(self.bearer().await?).send().await?;
+        Ok(answer.status().as_u16())
     }
 
     /// Gives a user of the federation a password: Keycloak writes its `fed_user_*` rows. The user's name is its id.
@@ -65,7 +80,8 @@ impl Accounts {
     pub async fn set_federated_password(&self, id: &str, password: &str) -> anyhow::Result<()> {
         let path = format!("users/{}/reset-password", self.stack.federated_id(id));
         let credential = json!({"type": "password", "value": password, "temporary": false});
-        let answer = self.http.put(self.admin(&path)).bearer_auth(&self.token).json(&credential).send().await?;
+        let answer =
+            self.http.put(self.admin(&path)).bearer_auth(self.bearer().await?).json(&credential).send().await?;
         answer.error_for_status()?;
         Ok(())
     }
@@ -103,4 +119,18 @@ impl Accounts {
         ensure!(status.is_success(), "{status}: {body}");
         Ok(serde_json::from_str(&body)?)
     }
+}
+
+async fn administrator(http: &reqwest::Client, stack: &Stack) -> anyhow::Result<String> {
+    let keycloak = &stack.keycloak;
+    let form = [
+        ("grant_type", "password"),
+        ("client_id", "admin-cli"),
+        ("username", &keycloak.admin_user),
+        ("password", &keycloak.admin_password),
+    ];
+    let url = format!("{}/realms/master/protocol/openid-connect/token", keycloak.url);
+    let answer = http.post(url).form(&form).send().await?.error_for_status().context("keycloak's administrator")?;
+    let tokens: Tokens = answer.json().await?;
+    Ok(tokens.access_token)
 }

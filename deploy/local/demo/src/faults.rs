@@ -43,12 +43,23 @@ impl Faults {
     /// # Errors
     /// When the stack is one that others share, or does not start.
     pub fn up() -> anyhow::Result<Self> {
+        Self::up_with(&Service::MOST.map(Service::name))
+    }
+
+    /// The same for Keycloak and its database.
+    ///
+    /// # Errors
+    /// As for [`Faults::up`].
+    pub fn up_with_keycloak() -> anyhow::Result<Self> {
+        Self::up_with(&[Service::Postgres, Service::Keycloak].map(Service::name))
+    }
+
+    fn up_with(names: &[&str]) -> anyhow::Result<Self> {
         let name = std::env::var("STACK").unwrap_or_default();
         ensure!(
             name.starts_with("faults"),
             "no service of the stack {name:?} is killed, others may work on it: `make test` sets STACK=faults for these tests"
         );
-        let names = Service::MOST.map(Service::name);
         told_by(tool().arg("up").args(names))?;
         Ok(Self { stack: Stack::told()? })
     }

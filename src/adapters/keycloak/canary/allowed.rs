@@ -13,6 +13,11 @@ pub(super) fn is_allowed(table: &str, column: &str, trail: TrailSettings) -> boo
     })
 }
 
+/// Keycloak writes of somebody who tries to log in afterwards, or whom an administrator looks for.
+pub(super) fn is_written_later(table: &str) -> bool {
+    ["event_entity", "admin_event_entity"].contains(&table)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use tokio_util::task::AbortOnDropHandle;
 
+use self::allowed::is_written_later;
 use self::needles::Needles;
 use self::search::{Place, Search};
 use super::block::Block;
@@ -186,5 +187,6 @@ impl Looking {
 
 /// Tables that the sweep takes rows from.
 fn may_be_of_a_login(place: &Place) -> bool {
-    Table::named(&place.table).is_some_and(|table| table.family == Family::Free)
+    let is_free = Table::named(&place.table).is_some_and(|table| table.family == Family::Free);
+    is_free || is_written_later(&place.table)
 }

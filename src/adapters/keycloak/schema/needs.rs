@@ -15,8 +15,8 @@ const CHECKS: [(&str, Verb, &str); 4] = [
     ("component", Select, "id realm_id provider_id provider_type"),
 ];
 
-/// Who is kept, whose credentials have moved, whose access ends at which clients.
-const GUARDS: [(&str, Verb, &str); 16] = [
+/// Who is kept, whose credentials have moved, whose access ends at which clients, by which keys the canary looks.
+const GUARDS: [(&str, Verb, &str); 19] = [
     ("user_entity", Select, "id realm_id username service_account_client_link federation_link"),
     ("user_attribute", Select, "user_id name"),
     ("fed_user_attribute", Select, "user_id realm_id name"),
@@ -32,6 +32,9 @@ const GUARDS: [(&str, Verb, &str); 16] = [
     ("credential", Select, "id user_id type"),
     ("fed_user_credential", Select, "id user_id realm_id type"),
     ("federated_user", Select, "id realm_id"),
+    ("user_consent", Select, "id user_id"),
+    ("fed_user_consent", Select, "id user_id realm_id"),
+    ("offline_user_session", Select, "user_session_id user_id realm_id offline_flag"),
     ("offline_client_session", Select, "user_session_id client_id"),
 ];
 

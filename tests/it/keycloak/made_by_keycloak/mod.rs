@@ -4,14 +4,14 @@
 //! No row of theirs is written by SQL. What a version does not have is told by name (`lacks`).
 
 mod browser;
-mod dump;
-mod lacks;
-mod life;
+pub mod dump;
+pub mod lacks;
+pub mod life;
 mod post_office;
-mod realm;
+pub mod realm;
 mod sharing;
-mod traces;
-mod world;
+pub mod traces;
+pub mod world;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ use user_purge_sync::settings::PurgeMode;
 
 use crate::keycloak::stack::{database, purge, purge_settings, rows};
 use dump::{Dump, Row, counts};
-use lacks::Version;
+use lacks::{Feature, Version};
 use life::{Form, Life};
 use world::{Harm, World};
 
@@ -57,7 +57,7 @@ async fn leaves_nothing_and_harms_nobody(form: Form) {
     for life in [first[1], second[1]] {
         assert_eq!(life.refreshed(&world.realm).await, life.tokens.len(), "{:?}", life.form);
     }
-    found.write(version, since);
+    found.write(version, tables(&database).await, since);
     world.realm.remove().await.unwrap();
 }
 
@@ -79,6 +79,8 @@ impl Found {
     async fn of(world: &World, life: &Life, access: Access, database: &mut Client) -> Self {
         let before = world.at_rest(database).await.unwrap();
         let traces = traces::of(database, &before, life).await.unwrap();
+        let is_invited = before.rows().any(|row| row.table == "org_invitation" && row.text.contains(&life.email));
+        assert_eq!(is_invited, world.realm.version.has(Feature::Invitations));
 
         let receipt = purge_by_the_worker(world, life, access).await;
 
@@ -104,14 +106,20 @@ impl Found {
     }
 
     /// For `docs/schemas.md`.
-    fn write(&self, version: Version, since: Instant) {
+    fn write(&self, version: Version, schema: i64, since: Instant) {
         let line = json!({
-            "keycloak": version.to_string(), "gone": self.gone.len(), "tables": counts(&self.gone).len(),
+            "keycloak": version.to_string(), "schema": schema, "gone": self.gone.len(), "tables": counts(&self.gone).len(),
             "residue": self.residue, "harmed": self.harmed, "left_out": version.lacks(),
             "took_ms": since.elapsed().as_millis(),
         });
         results::append("schemas", &line).unwrap();
     }
+}
+
+/// How many tables Keycloak has here.
+async fn tables(database: &Client) -> i64 {
+    let sql = "SELECT count(*) FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace";
+    database.query_one(sql, &[]).await.unwrap().get(0)
 }
 
 async fn purge_by_the_worker(world: &World, life: &Life, access: Access) -> RowCounts {

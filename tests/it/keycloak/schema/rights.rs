@@ -56,7 +56,7 @@ async fn what_no_purge_needs_is_told() {
         "GRANT {} TO {role};
          GRANT SELECT (secret_data), INSERT, UPDATE (priority), TRUNCATE ON credential TO {role};
          GRANT DELETE ON realm TO {role}; ALTER TABLE web_origins OWNER TO {role}; ALTER ROLE {role} CREATEDB",
-        Stack::shared().postgres.user
+        Stack::shared_database().postgres.user
     ))
     .await;
     let map = looked_at(&newcomer).await;
@@ -80,7 +80,8 @@ async fn what_no_purge_needs_is_told() {
 #[tokio::test]
 async fn a_superuser_is_told_in_a_word() {
     let copy = Copy::make().await;
-    let settings = KeycloakSettings { username: Stack::shared().postgres.admin_user.clone(), ..copy.settings() };
+    let settings =
+        KeycloakSettings { username: Stack::shared_database().postgres.admin_user.clone(), ..copy.settings() };
     let told = warnings(&looked_at(&settings).await);
     assert!(told.contains(&"keycloak.username has a right that it should not have: is a superuser".to_owned()));
     assert!(!told.iter().any(|warning| warning.contains(" owns ") || warning.contains(" on ")), "{told:?}");

@@ -1,0 +1,110 @@
+//! The status topic, read from a time on by somebody who commits nothing.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::stream::{BoxStream, StreamExt, unfold};
+use rdkafka::consumer::{Consumer, StreamConsumer};
+use rdkafka::error::KafkaError;
+use rdkafka::message::Message;
+use rdkafka::types::RDKafkaErrorCode;
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::client::{Quiet, admin_config, unusable};
+use super::topic_admin::TopicError;
+use super::topics::{Topic, Topics};
+use crate::settings::KafkaSettings;
+
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// What is heard from the topic.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Heard {
+    Record(Vec<u8>),
+    /// Everything that was there has been heard. Comes once.
+    CaughtUp,
+}
+
+/// Where to begin.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum From {
+    Now,
+    /// Milliseconds since 1970.
+    Time(i64),
+}
+
+/// Reads on for as long as it is polled; a broker that is away is waited for.
+///
+/// # Errors
+/// When a property is refused, Kafka does not answer, or there is no such topic.
+pub async fn statuses(
+    settings: &KafkaSettings,
+    topics: &Topics,
+    from: From,
+) -> Result<BoxStream<'static, Heard>, TopicError> {
+    let mut config = admin_config(settings)?;
+    // A group's name is asked for though there is no group: partitions are assigned here and nothing is committed.
+    config
+        .set("group.id", "user-purge-sync-watch")
+        .set("enable.auto.commit", "false")
+        .set("auto.offset.reset", "earliest")
+        .set("isolation.level", "read_committed")
+        .set("enable.partition.eof", "true");
+    let consumer = config.create_with_context::<_, StreamConsumer<_>>(Quiet);
+    let consumer = Arc::new(consumer.map_err(|error| TopicError::Client(unusable(error)))?);
+    let (asker, name) = (Arc::clone(&consumer), topics.name(Topic::Status).to_owned());
+    let assigned = tokio::task::spawn_blocking(move || assign(&asker, &name, from));
+    let ahead = assigned.await.unwrap_or(Err(TopicError::Unreachable(KafkaError::Canceled)))?;
+    Ok(unfold((consumer, ahead), next).boxed())
+}
+
+/// The partitions that are not heard to their end yet.
+type Ahead = BTreeSet<i32>;
+type Consuming = Arc<StreamConsumer<Quiet>>;
+
+fn assign(consumer: &StreamConsumer<Quiet>, name: &str, from: From) -> Result<Ahead, TopicError> {
+    let metadata = consumer.fetch_metadata(Some(name), LIMIT).map_err(TopicError::Unreachable)?;
+    let topic = metadata.topics().iter().find(|topic| topic.name() == name && topic.error().is_none());
+    let partitions: Ahead =
+        topic.into_iter().flat_map(rdkafka::metadata::MetadataTopic::partitions).map(|one| one.id()).collect();
+    if partitions.is_empty() {
+        return Err(TopicError::Missing { names: vec![name.to_owned()], option: "" });
+    }
+    let start = match from {
+        From::Now => Offset::End,
+        From::Time(time) => Offset::Offset(time),
+    };
+    let mut list = TopicPartitionList::new();
+    for partition in &partitions {
+        list.add_partition_offset(name, *partition, start).map_err(TopicError::Unreachable)?;
+    }
+    if let From::Time(_) = from {
+        // Where nothing is newer the answer is the end.
+        list = consumer.offsets_for_times(list, LIMIT).map_err(TopicError::Unreachable)?;
+    }
+    consumer.assign(&list).map_err(TopicError::Unreachable)?;
+    Ok(partitions)
+}
+
+async fn next((consumer, mut ahead): (Consuming, Ahead)) -> Option<(Heard, (Consuming, Ahead))> {
+    loop {
+        let heard = match consumer.recv().await {
+            Ok(message) => Heard::Record(message.payload().unwrap_or_default().to_vec()),
+            Err(KafkaError::PartitionEOF(partition)) => {
+                if !ahead.remove(&partition) || !ahead.is_empty() {
+                    continue;
+                }
+                Heard::CaughtUp
+            }
+            Err(error) => {
+                // The client connects again by itself.
+                if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
+                    tracing::debug!(%error, "reading statuses");
+                }
+                continue;
+            }
+        };
+        return Some((heard, (consumer, ahead)));
+    }
+}

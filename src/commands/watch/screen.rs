@@ -1,0 +1,113 @@
+//! How far it is: a bar in a terminal, a line now and then in a pipe, a table at the end.
+
+use std::collections::VecDeque;
+use std::fmt::Write as _;
+use std::io::{self, Write};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio::time::Instant;
+
+use crate::domain::outcome::Status;
+use crate::domain::tally::Tally;
+
+/// Between two lines in a pipe.
+const LINE: Duration = Duration::from_secs(10);
+/// The rate is that of so long a time.
+const WINDOW: Duration = Duration::from_secs(30);
+
+pub(super) struct Screen {
+    bar: ProgressBar,
+    interactive: bool,
+    last_line: Option<Instant>,
+    /// How many had ended when.
+    recent: VecDeque<(Instant, u64)>,
+}
+
+impl Screen {
+    pub(super) fn new(interactive: bool) -> Self {
+        let target = if interactive { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(None, target);
+        let style = ProgressStyle::with_template("{wide_bar} {msg}");
+        Self {
+            bar: bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())),
+            interactive,
+            last_line: None,
+            recent: VecDeque::new(),
+        }
+    }
+
+    pub(super) fn show(
+        &mut self,
+        tally: &Tally,
+        is_caught_up: bool,
+        output: &mut (dyn Write + Send),
+    ) -> io::Result<()> {
+        let (now, ended) = (Instant::now(), tally.ended());
+        if is_caught_up {
+            self.recent.push_back((now, ended));
+        }
+        while self.recent.front().is_some_and(|(at, _)| now - *at > WINDOW) {
+            self.recent.pop_front();
+        }
+        if self.interactive {
+            self.bar.set_length(tally.expected().unwrap_or_default());
+            self.bar.set_position(ended);
+            self.bar.set_message(line(tally, self.rate()));
+        } else if self.last_line.is_none_or(|at| now - at >= LINE) {
+            self.last_line = Some(now);
+            writeln!(output, "{}", line(tally, self.rate()))?;
+        }
+        Ok(())
+    }
+
+    /// Users a second.
+    fn rate(&self) -> Option<f64> {
+        let ((since, before), (now, ended)) = (self.recent.front()?, self.recent.back()?);
+        let seconds = (*now - *since).as_secs_f64();
+        (seconds >= 1.0).then(|| ended.saturating_sub(*before) as f64 / seconds)
+    }
+}
+
+/// One line: how many, how fast, how long still, and what a person would want to see at once.
+fn line(tally: &Tally, rate: Option<f64>) -> String {
+    let ended = tally.ended();
+    let mut line = match tally.expected() {
+        Some(expected) => format!("{ended} of {expected} users"),
+        None => format!("{ended} users"),
+    };
+    if let Some(rate) = rate {
+        write!(line, ", {rate:.0}/s").ok();
+        let left = tally.expected().map(|expected| expected.saturating_sub(ended)).filter(|left| *left > 0);
+        if let Some(left) = left.filter(|_| rate > 0.0) {
+            let left = Duration::from_secs((left as f64 / rate).ceil() as u64);
+            write!(line, ", {} left", humantime::format_duration(left)).ok();
+        }
+    }
+    for status in [Status::Partial, Status::Failed, Status::Skipped] {
+        let count: u64 = tally.counts().iter().filter(|((one, _), _)| *one == status).map(|(_, count)| count).sum();
+        if count > 0 {
+            write!(line, ", {count} {}", status.name()).ok();
+        }
+    }
+    if tally.waiting() > 0 {
+        write!(line, ", {} waiting", tally.waiting()).ok();
+    }
+    line
+}
+
+/// How everybody stands, a line for each way.
+pub(super) fn summary(tally: &Tally) -> String {
+    let mut text = format!("{}\n", line(tally, None));
+    for ((status, reason), count) in tally.counts() {
+        writeln!(text, "  {:8}  {reason:22}  {count}", status.name()).ok();
+    }
+    for range in tally.lost_ranges() {
+        writeln!(text, "  nobody of token range {} was told", range.name).ok();
+    }
+    let retried: Vec<_> = tally.retried().map(|(stage, users)| format!("{stage} {users}")).collect();
+    if !retried.is_empty() {
+        writeln!(text, "  users tried more than once, by stage: {}", retried.join(", ")).ok();
+    }
+    text
+}

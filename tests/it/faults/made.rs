@@ -1,0 +1,95 @@
+//! Keycloak's database killed in the middle of purging users whom Keycloak itself made.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use local_stack::{Faults, Service, eventually};
+use tokio_postgres::Client;
+use user_purge_sync::adapters::keycloak::PgIdentityStore;
+use user_purge_sync::domain::verdict::PurgeKind;
+use user_purge_sync::ports::{Failure, IdentityStore, Purged};
+
+use super::case::Dice;
+use crate::keycloak::made_by_keycloak::dump::Dump;
+use crate::keycloak::made_by_keycloak::life::{Form, Life};
+use crate::keycloak::made_by_keycloak::traces;
+use crate::keycloak::made_by_keycloak::world::{Harm, World};
+use crate::keycloak::stack::{database, order, purge, rows, store_with};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Half of them while the purge holds still before one of its last deletes, the others at any moment.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn users_made_by_keycloak_are_whole_or_gone_when_postgresql_is_killed() {
+    let faults = Faults::up_with_keycloak().unwrap();
+    let world = World::make().await.unwrap_or_else(|error| panic!("{error:#}"));
+    let mut dice = Dice::new();
+    for (place, life) in world.people.iter().enumerate() {
+        let mut client = database().await;
+        let before = world.at_rest(&mut client).await.unwrap();
+        let traces = traces::of(&client, &before, life).await.unwrap();
+        let mut settings = world.realm.settings();
+        settings.lock_timeout = PATIENCE;
+        let store = Arc::new(store_with(&settings));
+
+        let is_held = place < 2;
+        let purged = if is_held {
+            killed_in_the_middle(&faults, &store, life).await
+        } else {
+            killed_at(dice.moment(Duration::from_millis(60)), &faults, &store, life).await
+        };
+
+        faults.start(Service::Postgres).unwrap();
+        let mut client = database().await;
+        let after = Dump::of(&mut client).await.unwrap();
+        let (gone, harm) = world.judge(&before, &after, &traces);
+        assert_eq!(harm, Harm::default());
+        let left = world.residue(&client, &traces).await.unwrap();
+        assert!(gone.is_empty() || left.is_empty(), "half: {gone:?} went, {left:?} stayed");
+        assert!(purged.is_err() || left.is_empty(), "told as purged: {left:?}");
+        assert!(!is_held || gone.is_empty(), "went without a commit: {gone:?}");
+
+        rows(purge(&store, &life.user, PurgeKind::Full).await);
+        assert_eq!(world.residue(&client, &traces).await.unwrap(), Vec::new());
+    }
+}
+
+/// The store's answer when it comes: a purge that is under way, on a thread of its own.
+type Purging = tokio::task::JoinHandle<Result<Vec<Result<Purged, Failure>>, Failure>>;
+
+fn begin(store: &Arc<PgIdentityStore>, life: &Life) -> Purging {
+    let (store, orders) = (Arc::clone(store), [order(&life.user, PurgeKind::Full)]);
+    tokio::spawn(async move { store.purge(&orders).await })
+}
+
+async fn killed_in_the_middle(faults: &Faults, store: &Arc<PgIdentityStore>, life: &Life) -> Result<(), Failure> {
+    let (mut holder, watcher) = (database().await, database().await);
+    let busy = holder.transaction().await.unwrap();
+    let late = match life.form {
+        Form::Local => "SELECT FROM user_role_mapping WHERE user_id = $1::text FOR UPDATE",
+        Form::Federated => "SELECT FROM federated_user WHERE id = $1::text FOR UPDATE",
+    };
+    busy.execute(late, &[&life.id]).await.unwrap();
+    let holder: i32 = busy.query_one("SELECT pg_backend_pid()", &[]).await.unwrap().get(0);
+    let purging = begin(store, life);
+    eventually("the purge waits", PATIENCE, async || waits_for(&watcher, holder).await.then_some(())).await.unwrap();
+    faults.kill(Service::Postgres).unwrap();
+    purging.await.unwrap().map(drop)
+}
+
+async fn killed_at(
+    moment: Duration,
+    faults: &Faults,
+    store: &Arc<PgIdentityStore>,
+    life: &Life,
+) -> Result<(), Failure> {
+    let purging = begin(store, life);
+    tokio::time::sleep(moment).await;
+    faults.kill(Service::Postgres).unwrap();
+    purging.await.unwrap().map(drop)
+}
+
+async fn waits_for(watcher: &Client, holder: i32) -> bool {
+    let waiting = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE $1::int4 = ANY (pg_blocking_pids(pid)))";
+    watcher.query_one(waiting, &[&holder]).await.unwrap().get(0)
+}
