@@ -10,7 +10,8 @@ use crate::keycloak::trail::settings_of;
 
 /// What the start-up checks say of the role's rights.
 async fn complaints(copy: &Copy, trail: TrailSettings) -> Vec<String> {
-    let map = table_map(&settings_of(copy, trail), &purge_settings(PurgeMode::Delete)).await.map_err(told).unwrap();
+    let purge = purge_settings(PurgeMode::Delete);
+    let map = table_map(&settings_of(copy, trail), &purge).await.map_err(told).unwrap();
     assert_eq!(map.refusals, []);
     map.warnings.iter().map(ToString::to_string).filter(|warning| warning.contains(" right")).collect()
 }
