@@ -3,10 +3,11 @@
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::stack::programs;
+use crate::stack::{programs, repository, told_by};
 
 /// Where they stand: `target/tmp/faults.jsonl`.
 ///
@@ -16,9 +17,13 @@ pub fn file() -> anyhow::Result<PathBuf> {
     Ok(programs()?.join("../tmp/faults.jsonl"))
 }
 
+/// With the commit at which it was found: a case may be played again later than the others.
+///
 /// # Errors
 /// When the file cannot be written.
-pub fn append(result: &Value) -> anyhow::Result<()> {
+pub fn append(mut result: Value) -> anyhow::Result<()> {
+    let commit = told_by(Command::new("git").args(["rev-parse", "--short", "HEAD"]).current_dir(repository()))?;
+    result["commit"] = json!(commit.trim());
     let file = file()?;
     if let Some(folder) = file.parent() {
         std::fs::create_dir_all(folder)?;
