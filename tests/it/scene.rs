@@ -8,8 +8,8 @@ use local_stack::records::Written;
 use local_stack::topics::{DELAY, DELETE, FAILED, REQUEST};
 use local_stack::{KeycloakRows, Records, Stack, StandIn, Status, Statuses, Topics, Users, Worker, eventually};
 
-/// Of anything that takes a moment; long, because four tests share two cores.
-pub const PATIENCE: Duration = Duration::from_secs(40);
+/// Of anything that takes a moment; long, because four tests share two cores, and often not alone.
+pub const PATIENCE: Duration = Duration::from_secs(90);
 
 pub struct Scene {
     pub stack: Stack,

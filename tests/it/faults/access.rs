@@ -11,7 +11,6 @@ use local_stack::{Accounts, Service, Stack, Tokens};
 use super::case::{Case, sized};
 use super::storm::{Setting, Storm};
 use crate::door::{Door, Way};
-use crate::scene::PATIENCE;
 
 const SECOND: Duration = Duration::from_secs(1);
 /// After which a follow-up is due: `delay.after`.
@@ -101,8 +100,8 @@ async fn a_bad_way_to_the_admin_api_leaves_nobody_logged_in() {
         storm.assert_ended_of(&people).await;
     }
     let everybody: Vec<String> = people.iter().chain(&alive).map(|person| person.id.clone()).collect();
-    storm.scene.final_endings_within(&everybody, 3 * PATIENCE).await;
-    storm.scene.final_endings_within(&storm.people.all(), 3 * PATIENCE).await;
+    storm.until_final(&everybody).await;
+    storm.until_final(&storm.people.all()).await;
     assert_eq!(storm.assert_ended_of(&people).await, people.len());
     let accounts = Accounts::connect(&storm.scene.stack).await.unwrap();
     for person in &alive {

@@ -10,7 +10,7 @@ use scylla::client::session_builder::SessionBuilder;
 use super::case::{Case, sized};
 use super::storm::{Setting, Storm};
 use crate::door::Door;
-use crate::scene::{PATIENCE, breaker_of};
+use crate::scene::breaker_of;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -109,7 +109,7 @@ async fn a_table_that_changes_harms_nobody() {
         back.extend(theirs);
     }
     let rows = 11 * missing.len();
-    let endings = storm.scene.final_endings_within(&[&missing[..], &back].concat(), 3 * PATIENCE).await;
+    let endings = storm.until_final(&[&missing[..], &back].concat()).await;
     let wrong = missing.iter().filter(|id| endings[*id] != "FAILED not_found").count();
     assert_eq!(wrong, 0, "of {} ended otherwise: {:?}", missing.len(), storm.scene.statuses.endings());
     let known: i64 = storm.scene.rows.of(&missing).await.unwrap().values().sum();

@@ -1,7 +1,6 @@
 //! Token ranges that are read, and worked page by page, while Cassandra does not answer.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use local_stack::events::request_range;
 use local_stack::topics::REQUEST;
@@ -12,10 +11,10 @@ use scylla::client::session_builder::SessionBuilder;
 use super::case::{Case, sized};
 use super::storm::{Setting, Storm};
 use crate::door::Door;
+use crate::scene::PATIENCE;
 
 /// Rows that one range may have here: whoever ran before has left users in the table, too.
 const MOST: usize = 2_000;
-const SECOND: Duration = Duration::from_secs(1);
 
 const RANGE: Case = Case {
     name: "a_token_range_that_cannot_be_read_is_read_again",
@@ -68,7 +67,7 @@ async fn range(session: &Session, start: i64) -> (i64, BTreeSet<String>) {
 impl Storm {
     async fn assert_summed_up(&self, range: &str, ids: &BTreeSet<String>) {
         let is_summary = |user: &str| user == range;
-        let summed_up = self.scene.statuses.until("the range is summed up", 120 * SECOND, |all| {
+        let summed_up = self.scene.statuses.until("the range is summed up", 4 * PATIENCE, |all| {
             all.iter().any(|status| is_summary(&status.user) && status.is_final)
         });
         let all = summed_up.await.unwrap_or_else(|error| panic!("{error:?}"));

@@ -9,7 +9,6 @@ use local_stack::users::new_ids;
 
 use super::case::{Case, Dice, sized};
 use super::storm::{Setting, Storm};
-use crate::scene::PATIENCE;
 
 const SECOND: Duration = Duration::from_secs(1);
 /// A topic's `max.message.bytes` by default, less what is around a lone record.
@@ -45,7 +44,7 @@ async fn a_flood_of_poison_holds_its_partition_and_no_other() {
     let others: Vec<_> = beside.iter().map(|id| deletion(id).on(storm.dice.partition())).collect();
     let mine = beside.to_vec();
     storm.scene.topics.publish(DELETE, &others).await.unwrap();
-    storm.scene.final_endings(&mine).await;
+    storm.until_final(&mine).await;
     storm.blow(6 * SECOND).await;
     let drained = storm.scene.failed.count();
     assert!(drained <= 100, "{drained} of {poison} poisons are drained into the failed topic");
@@ -55,7 +54,7 @@ async fn a_flood_of_poison_holds_its_partition_and_no_other() {
     storm.set("INTAKE__REJECT_LIMIT", "100000");
     storm.join().await;
     storm.publish().await;
-    storm.scene.final_endings(&behind.into_iter().collect::<Vec<_>>()).await;
+    storm.until_final(&behind.into_iter().collect::<Vec<_>>()).await;
     let failed = storm.scene.failed_records(poison).await;
     let places: BTreeSet<_> = failed.iter().map(|record| &record.headers).collect();
     assert_eq!(places.len(), poison, "each poison is told");
@@ -130,7 +129,7 @@ async fn what_is_no_event_is_told_once_and_hurts_nobody() {
     storm.scene.topics.publish(DELETE, &records).await.unwrap();
     storm.scene.topics.publish(REQUEST, &requests).await.unwrap();
     storm.strikes(bad);
-    storm.scene.final_endings_within(&storm.people.all(), 3 * PATIENCE).await;
+    storm.until_final(&storm.people.all()).await;
     storm.scene.all_committed().await;
     let failed = storm.scene.failed_records(bad).await;
     let places: BTreeSet<_> = failed.iter().map(|record| &record.headers).collect();
@@ -168,7 +167,7 @@ async fn users_restored_and_deleted_again_end_as_they_are() {
         restored.extend(mine);
         again.extend(theirs);
     }
-    let endings = storm.scene.final_endings_within(&[&restored[..], &again].concat(), 3 * PATIENCE).await;
+    let endings = storm.until_final(&[&restored[..], &again].concat()).await;
     storm.scene.all_committed().await;
     for id in &restored {
         let told = storm.scene.statuses.of(id);

@@ -215,7 +215,7 @@ async fn a_row_that_another_table_needs_fails_only_its_user() {
         storm.publish_next(&mut portions).await;
         storm.strikes(pair.len());
     }
-    let endings = storm.scene.final_endings_within(&needed, 3 * PATIENCE).await;
+    let endings = storm.until_final(&needed).await;
     let otherwise = needed.iter().filter(|id| endings[*id] != "PARTIAL purge_failed").count();
     assert_eq!(otherwise, 0, "of {count} ended otherwise: {:?}", storm.scene.statuses.endings());
     assert_eq!(storm.scene.rows.of(&needed).await.unwrap(), rows);

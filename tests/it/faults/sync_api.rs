@@ -11,7 +11,7 @@ use super::case::{Case, sized};
 use super::odd_answers::OddGateway;
 use super::storm::{Setting, Storm};
 use crate::door::{Door, Way};
-use crate::scene::breaker_of;
+use crate::scene::{PATIENCE, breaker_of};
 
 const SECOND: Duration = Duration::from_secs(1);
 /// Calls of an outage of two minutes, at most: those under way when it began, those that open the breaker, the probes.
@@ -130,7 +130,7 @@ async fn blocks_that_succeed_in_part_are_whole_in_the_end() {
     storm.scene.sync_api.behave_normally().await.unwrap();
     storm.scene.assert_nobody_failed();
     let indexed = [&storm.people.deleted[..], &storm.people.resynced].concat();
-    storm.scene.final_endings_within(&storm.people.all(), 60 * SECOND).await;
+    storm.until_final(&storm.people.all()).await;
     storm.scene.assert_indexed(&indexed).await;
     storm.calm().await;
 }
@@ -159,8 +159,8 @@ async fn a_poisoned_block_fails_only_the_user_that_poisons_it() {
         storm.scene.publish_deletions(pair).await;
         storm.strikes(pair.len());
     }
-    storm.scene.final_endings_within(&poisoned, 120 * SECOND).await;
-    storm.scene.final_endings_within(&storm.people.all(), 120 * SECOND).await;
+    storm.until_final(&poisoned).await;
+    storm.until_final(&storm.people.all()).await;
     let failed = storm.scene.failed_records(poison).await;
     let names = failed.iter().flat_map(|record| record.value["edata"]["userIds"].as_array().unwrap());
     let failed: BTreeSet<_> = names.map(|id| id.as_str().unwrap()).collect();
@@ -190,12 +190,12 @@ async fn an_answer_that_is_none_is_asked_for_again() {
     storm.until_told(users / 20).await;
     gateway.spoil(Some(4));
     let enough = async || gateway.played() >= odd || storm.scene.statuses.count() >= users;
-    let spoiled = eventually("enough is spoiled", 180 * SECOND, async || enough().await.then_some(())).await;
+    let spoiled = eventually("enough is spoiled", 4 * PATIENCE, async || enough().await.then_some(())).await;
     spoiled.unwrap_or_else(|error| panic!("{error:?}"));
     gateway.spoil(None);
     storm.strikes(gateway.played());
     storm.scene.assert_nobody_failed();
-    storm.scene.final_endings_within(&storm.people.all(), 120 * SECOND).await;
+    storm.until_final(&storm.people.all()).await;
     storm.scene.assert_indexed(&storm.people.deleted).await;
     storm.calm().await;
 }
@@ -220,7 +220,7 @@ async fn an_answer_lost_after_the_effect_is_asked_for_again() {
         storm.blow(SECOND / 2).await;
         storm.strikes(2);
     }
-    storm.scene.final_endings_within(&storm.people.all(), 120 * SECOND).await;
+    storm.until_final(&storm.people.all()).await;
     let closed = storm.scene.sync_api.calls().await.unwrap()["ends"]["closed"].as_u64().unwrap();
     assert!(closed >= waves as u64, "{closed} answers were lost");
     let again = storm.worker().metric("user_purge_sync_follow_ups_total", &["why=\"sync\""]).await.unwrap();

@@ -3,10 +3,11 @@
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::stack::programs;
+use crate::stack::{programs, repository, told_by};
 
 /// Where they stand: `target/tmp/{suite}.jsonl`.
 ///
@@ -16,9 +17,13 @@ pub fn file(suite: &str) -> anyhow::Result<PathBuf> {
     Ok(programs()?.join(format!("../tmp/{suite}.jsonl")))
 }
 
+/// With the commit at which it was found: a case may be played again later than the others.
+///
 /// # Errors
 /// When the file cannot be written.
-pub fn append(suite: &str, result: &Value) -> anyhow::Result<()> {
+pub fn append(suite: &str, mut result: Value) -> anyhow::Result<()> {
+    let commit = told_by(Command::new("git").args(["rev-parse", "--short", "HEAD"]).current_dir(repository()))?;
+    result["commit"] = json!(commit.trim());
     let file = file(suite)?;
     if let Some(folder) = file.parent() {
         std::fs::create_dir_all(folder)?;

@@ -79,7 +79,7 @@ fn page(lines: &[Value], planted: &str) -> anyhow::Result<String> {
     writeln!(
         page,
         "Commit {}, {}, {}; {form} form, seed {}.\n",
-        said("git", &["rev-parse", "--short", "HEAD"])?,
+        commits(lines),
         machine()?,
         said("date", &["-u", "+%F"])?,
         seeds.join(", ")
@@ -102,6 +102,19 @@ fn page(lines: &[Value], planted: &str) -> anyhow::Result<String> {
         write!(page, "\n{planted}")?;
     }
     Ok(page)
+}
+
+/// With how many runs each, where there are several.
+fn commits(lines: &[Value]) -> String {
+    let mut runs: BTreeMap<String, usize> = BTreeMap::new();
+    for line in lines {
+        *runs.entry(text(line, "commit")).or_default() += 1;
+    }
+    let told: Vec<String> = match runs.len() {
+        1 => runs.into_keys().collect(),
+        _ => runs.into_iter().map(|(commit, count)| format!("{commit} ({count} runs)")).collect(),
+    };
+    told.join(", ")
 }
 
 const HEAD: &str = "# What the fault suite found\n\n\
@@ -197,7 +210,7 @@ mod tests {
     fn line(rows: &[u8], repeats: u64) -> Value {
         json!({
             "case": "a_case", "promise": "settled_before_committed", "fault": "kill -9", "oracle": "none", "rows": rows,
-            "form": "whole", "seed": 7, "faults": 600, "users": 20, "statuses": 30, "lost": 0, "order": 0, "alive_purged": 0,
+            "form": "whole", "commit": "0b68052", "seed": 7, "faults": 600, "users": 20, "statuses": 30, "lost": 0, "order": 0, "alive_purged": 0,
             "personal_told": 0,
             "repeats": repeats, "bound": 10, "recovery_ms": 1_234, "worst_recovery_ms": 2_345, "took_ms": 60_000, "peak_mib": 50,
         })
@@ -207,6 +220,7 @@ mod tests {
     fn runs_of_a_case_are_told_together_and_every_row_is_accounted_for() {
         let page = page(&[line(&[4], 1), line(&[4], 2)], "## Planted bugs\n").unwrap();
         assert!(page.contains("**1200 faults over 40 users"), "{page}");
+        assert!(page.contains("Commit 0b68052, "), "{page}");
         assert!(page.contains("| 2 | 1200 | 40 | 0 | 3 ≤ 20 | 0 | 0 | 1.2 s, 2.3 s | 50 MiB |"), "{page}");
         assert!(page.contains("| 4 | SIGSTOP past the session, then SIGCONT | `a_case` |"), "{page}");
         assert!(page.contains("| 1 | kill -9 at random moments | **not covered** |"), "{page}");
