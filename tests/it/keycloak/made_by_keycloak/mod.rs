@@ -112,7 +112,7 @@ impl Found {
             "residue": self.residue, "harmed": self.harmed, "left_out": version.lacks(),
             "took_ms": since.elapsed().as_millis(),
         });
-        results::append("schemas", &line).unwrap();
+        results::append("schemas", line).unwrap();
     }
 }
 
