@@ -17,7 +17,7 @@ from .waiting import http_ok
 PROVIDER = HERE / "provider"
 REALMS = HERE / "setup" / "realms"
 ADMIN = ADMIN_PASSWORD = "admin"
-# Otherwise it looks for other nodes, on all interfaces. An option of the build in 21, of the start in 26.
+# Otherwise it looks for other nodes, on all interfaces. An option of the build up to 24, of the start since 25.
 LOCAL_CACHE = "--cache=local"
 DATABASE_USER = DATABASE_PASSWORD = "keycloak"
 JVM = "-Xms64m -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:MaxMetaspaceSize=256m -Djava.net.preferIPv4Stack=true"
@@ -46,7 +46,7 @@ class Keycloak(Service):
             f"--db-url={self.jdbc_url}", f"--db-username={DATABASE_USER}", f"--db-password={DATABASE_PASSWORD}",
             "--db-pool-max-size=15",
         ]
-        options.append(LOCAL_CACHE if self.major >= 26 else "--hostname-strict-https=false")
+        options.append(LOCAL_CACHE if self.major >= 25 else "--hostname-strict-https=false")
         env = {**os.environ, "JAVA_HOME": str(self.java), "JAVA_OPTS": JVM}
         if self.bootstrap:
             env |= {"KEYCLOAK_ADMIN": ADMIN, "KEYCLOAK_ADMIN_PASSWORD": ADMIN_PASSWORD} if self.major < 26 else {
@@ -109,7 +109,7 @@ class Keycloak(Service):
         self.say("compiling the storage provider and building Keycloak (once)")
         self.compile_provider(f"{home}/lib/lib/main/*", home / "providers", 17)
         env = {**os.environ, "JAVA_HOME": str(self.java)}
-        options = ["--db=postgres", "--http-relative-path=/auth", *([LOCAL_CACHE] if self.major < 26 else [])]
+        options = ["--db=postgres", "--http-relative-path=/auth", *([LOCAL_CACHE] if self.major < 25 else [])]
         run([home / "bin" / "kc.sh", "build", *options], self.cache.log(self.name), "keycloak: build", env=env)
 
     def _call(self, method, path, body, headers):

@@ -58,7 +58,7 @@ fn watched(copy: &Copy, reader: &KeycloakSettings, notes: &Arc<Notes>) -> PgIden
 
 /// Who may read everything.
 fn superuser(copy: &Copy) -> KeycloakSettings {
-    let username = Stack::shared().postgres.admin_user.clone();
+    let username = Stack::shared_database().postgres.admin_user.clone();
     KeycloakSettings { username, password: "".into(), ..copy.settings() }
 }
 

@@ -122,8 +122,8 @@ async fn access_ends_for_a_local_user_who_logs_in_again_and_again() {
 /// Both sides may be turned away, and both are through when they try again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn keycloak_may_delete_the_same_users_at_the_same_moment() {
-    let (accounts, ids) = (Accounts::connect(Stack::shared()).await.unwrap(), new_ids(120));
-    let rows = KeycloakRows::connect(Stack::shared()).await.unwrap();
+    let (accounts, ids) = (Accounts::connect(Stack::shared_database()).await.unwrap(), new_ids(120));
+    let rows = KeycloakRows::connect(Stack::shared_database()).await.unwrap();
     rows.put_local(&ids).await.unwrap();
     let store = |api| PgIdentityStore::new(&settings(), &purge_settings(PurgeMode::Delete), api);
     let stores = [store(None), store(Some(admin_api()))];
