@@ -80,7 +80,7 @@ impl MadeRealm {
         let mut settings = settings();
         settings.realm.clone_from(&self.name);
         settings.provider_id.clone_from(&self.component);
-        settings.admin_api.client_id = "user-purge-sync".to_owned();
+        "user-purge-sync".clone_into(&mut settings.admin_api.client_id);
         settings.admin_api.client_secret = SECRET.into();
         settings
     }

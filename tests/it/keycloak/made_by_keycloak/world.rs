@@ -92,8 +92,7 @@ impl World {
         let rests = async || {
             let now = Dump::of(*database.lock().await).await.ok()?;
             let world = self.words(&now);
-            let is_ours = |row: &Row| self.is_ours(row, &world);
-            let same = !last.without(&now).iter().chain(&now.without(last)).any(is_ours);
+            let same = !last.without(&now).iter().chain(&now.without(last)).any(|row| is_ours(row, &world));
             *last = now;
             same.then_some(())
         };
@@ -105,11 +104,6 @@ impl World {
     pub fn words(&self, dump: &Dump) -> BTreeSet<String> {
         let ids = self.people.iter().map(|life| life.user.as_str()).chain([&*self.realm.id, &*self.realm.component]);
         dump.world_of(&ids.collect::<Vec<_>>())
-    }
-
-    /// Tests that run beside this one write rows of their own. `SCHEMAS` says that there are none: then every row counts.
-    fn is_ours(&self, row: &Row, world: &BTreeSet<String>) -> bool {
-        is_alone() || words(&row.text).any(|word| world.contains(word))
     }
 
     fn is_of_twin(&self, row: &Row) -> bool {
@@ -133,8 +127,8 @@ impl World {
         };
         let (gone, mut lost): (Vec<_>, Vec<_>) = before.without(after).into_iter().partition(holds_trace);
         let mut new = after.without(before);
-        lost.retain(|row| self.is_ours(row, &world));
-        new.retain(|row| self.is_ours(row, &world) && !WRITTEN_BY_KEYCLOAK.contains(&row.table.as_str()));
+        lost.retain(|row| is_ours(row, &world));
+        new.retain(|row| is_ours(row, &world) && !WRITTEN_BY_KEYCLOAK.contains(&row.table.as_str()));
         (gone, Harm { lost, new })
     }
 }
@@ -171,7 +165,7 @@ async fn twin_of(user: &str) -> anyhow::Result<String> {
     admin.put(&format!("users/{id}/reset-password"), &password).await?;
     admin.post(&format!("users/{id}/logout"), &json!({})).await?;
     let mut elsewhere = stack.clone();
-    elsewhere.keycloak.realm = "other".to_owned();
+    "other".clone_into(&mut elsewhere.keycloak.realm);
     Accounts::connect(&elsewhere).await?.login(user, PASSWORD, "portal", true).await?;
     Ok(id)
 }
@@ -180,4 +174,9 @@ async fn twin_of(user: &str) -> anyhow::Result<String> {
 pub fn left_out(version: Version) -> String {
     let tables = UNREACHED.iter().map(|(table, why)| format!("{table}: {why}"));
     version.lacks().into_iter().chain(tables).collect::<Vec<_>>().join("; ")
+}
+
+/// Tests that run beside this one write rows of their own. `SCHEMAS` says that there are none: then every row counts.
+fn is_ours(row: &Row, world: &BTreeSet<String>) -> bool {
+    is_alone() || words(&row.text).any(|word| world.contains(word))
 }
