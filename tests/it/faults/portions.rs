@@ -25,14 +25,15 @@ impl Storm {
     /// Everybody's events, in so many portions that every fault meets work.
     pub fn portions(&mut self, count: usize) -> Portions {
         let (deletions, requests) = self.people.events(&mut self.dice);
-        let each = |records: &[Record]| records.len().div_ceil(count).max(1);
-        Portions { sizes: (each(&deletions), each(&requests)), deletions, requests }
+        Portions { left: count, deletions, requests }
     }
 
     pub async fn publish_next(&self, portions: &mut Portions) {
-        let take = |records: &mut Vec<Record>, size: usize| records.split_off(records.len().saturating_sub(size));
-        let deletions = take(&mut portions.deletions, portions.sizes.0);
-        let requests = take(&mut portions.requests, portions.sizes.1);
+        let left = portions.left.max(1);
+        // Order: anew for each. Portions of one size, rounded up, would leave nothing for the last ones.
+        let take = |records: &mut Vec<Record>| records.split_off(records.len() - records.len().div_ceil(left));
+        let (deletions, requests) = (take(&mut portions.deletions), take(&mut portions.requests));
+        portions.left = left - 1;
         self.scene.topics.publish(DELETE, &deletions).await.unwrap();
         self.scene.topics.publish(REQUEST, &requests).await.unwrap();
     }
@@ -40,7 +41,7 @@ impl Storm {
 
 /// Events that are not published yet.
 pub struct Portions {
-    sizes: (usize, usize),
+    left: usize,
     deletions: Vec<Record>,
     requests: Vec<Record>,
 }

@@ -215,18 +215,25 @@ async fn an_answer_lost_after_the_effect_is_asked_for_again() {
     storm.join().await;
     let mut portions = storm.portions(waves);
     for _ in 0..waves {
+        let before = storm.lost_answers().await;
         storm.scene.sync_api.behave(&json!({"mode": "applyThenLoseAnswer", "calls": 2})).await.unwrap();
         storm.publish_next(&mut portions).await;
-        storm.blow(SECOND / 2).await;
-        storm.strikes(2);
+        storm.scene.until("an answer is lost", async || storm.lost_answers().await > before).await;
     }
     storm.until_final(&storm.people.all()).await;
-    let closed = storm.scene.sync_api.calls().await.unwrap()["ends"]["closed"].as_u64().unwrap();
-    assert!(closed >= waves as u64, "{closed} answers were lost");
+    let closed = storm.lost_answers().await;
+    storm.strikes(closed);
     let again = storm.worker().metric("user_purge_sync_follow_ups_total", &["why=\"sync\""]).await.unwrap();
     assert!(again >= closed as f64, "{again} users are synced again after {closed} lost answers");
     storm.scene.assert_nobody_failed();
     storm.calm().await;
+}
+
+impl Storm {
+    async fn lost_answers(&self) -> usize {
+        let calls = self.scene.sync_api.calls().await.unwrap();
+        usize::try_from(calls["ends"]["closed"].as_u64().unwrap_or_default()).unwrap()
+    }
 }
 
 const NETWORK: Case = Case {
