@@ -30,8 +30,11 @@ BEGIN
   SET LOCAL search_path = copy_of_public;
   FOREACH statement IN ARRAY made LOOP EXECUTE statement; END LOOP;
   FOREACH statement IN ARRAY ARRAY['realm', 'realm_attribute', 'component', 'client', 'keycloak_role', 'composite_role',
-    'keycloak_group', 'group_role_mapping', 'migration_model', 'databasechangeloglock']
-  LOOP EXECUTE format('INSERT INTO %1$I SELECT * FROM public.%1$I', statement); END LOOP;
+    'org', 'keycloak_group', 'group_role_mapping', 'migration_model', 'databasechangeloglock']
+  LOOP
+    CONTINUE WHEN to_regclass('public.' || statement) IS NULL;
+    EXECUTE format('INSERT INTO %1$I SELECT * FROM public.%1$I', statement);
+  END LOOP;
   FOREACH statement IN ARRAY keys LOOP EXECUTE statement; END LOOP;
 END
 $$;
