@@ -41,7 +41,7 @@ test: prerequisites
 	$(faults) $(stack) reset; \
 	exit $$status
 
-# The fault suite in full, nearly an hour; its short forms are part of `test`. What it finds becomes docs/faults.md.
+# The fault suite in full, well over an hour; its short forms are part of `test`. What it finds becomes docs/faults.md.
 # FAULTS_SEED=n plays it in another order.
 faults: prerequisites
 	cargo build --workspace --all-targets
