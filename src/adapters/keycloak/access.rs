@@ -34,24 +34,23 @@ struct Session {
 }
 
 impl AdminApi {
-    /// One result per id, in order. What speaks of Keycloak as a whole fails the whole call.
+    /// Before the rows go.
     pub(super) async fn end_access(&self, ends: &[AccessEnd]) -> CallResult<()> {
-        let one = |end: AccessEnd| self.end_one(end);
-        let mut running = stream::iter(ends.to_vec()).map(one).buffered(self.concurrency());
-        let mut results = Vec::with_capacity(ends.len());
-        while let Some(result) = running.next().await {
-            match result {
-                Err(failure) if speaks_of_all(&failure) => return Err(failure),
-                one => results.push(one),
-            }
-        }
-        Ok(results)
+        self.of_each(ends, |end| self.end_one(end)).await
     }
 
     /// Ends what a login left that was under way when the rows went; whether there was anything. Session by session: a logout
     /// would write rows of the user again.
     pub(super) async fn end_stragglers(&self, ends: &[AccessEnd]) -> CallResult<bool> {
-        let one = |end: AccessEnd| self.end_straggler(end);
+        self.of_each(ends, |end| self.end_straggler(end)).await
+    }
+
+    /// One result per id, in order. What speaks of Keycloak as a whole fails the whole call.
+    async fn of_each<T, F: Future<Output = Result<T, Failure>>>(
+        &self,
+        ends: &[AccessEnd],
+        one: impl Fn(AccessEnd) -> F,
+    ) -> CallResult<T> {
         let mut running = stream::iter(ends.to_vec()).map(one).buffered(self.concurrency());
         let mut results = Vec::with_capacity(ends.len());
         while let Some(result) = running.next().await {
