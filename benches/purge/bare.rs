@@ -122,11 +122,7 @@ impl Prepared {
         let condition = format!("x.{column} = t.id{realm}");
         let delete =
             format!("DELETE FROM {name} x USING unnest($1::text[]) AS t(id) WHERE {condition} RETURNING x.{column}");
-        let children = TABLES.iter().find_map(|child| match child.key {
-            Key::Parent { table, key, .. } if table == name => Some(key),
-            Key::Parent { .. } | Key::User(_) => None,
-        });
-        let keys = match children {
+        let keys = match table.keys_for(TABLES.iter()).next() {
             Some(key) => {
                 let find = format!("SELECT x.{key} FROM {name} x JOIN unnest($1::text[]) AS t(id) ON {condition}");
                 Some(client.prepare(&find).await?)

@@ -5,9 +5,12 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::fs::File;
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
+use anyhow::Context as _;
+
+use super::BadInput;
 use crate::domain::ids::UserId;
 
 /// What a column of ids is called, in lower case and without separators.
@@ -31,6 +34,15 @@ pub(super) struct IdFile {
     pub named: Vec<(u64, String)>,
 }
 
+impl IdFile {
+    /// The invalid ones that are remembered, a line each, and how many there are besides. `place`: what their numbers count.
+    pub(super) fn told_invalid(&self, place: &str) -> String {
+        let named = self.named.iter().map(|(number, problem)| format!("\n  {place} {number} {problem}"));
+        let more = self.invalid.saturating_sub(self.named.len() as u64);
+        named.chain((more > 0).then(|| format!("\n  and {more} more"))).collect()
+    }
+}
+
 /// Reads to the end.
 ///
 /// # Errors
@@ -48,6 +60,20 @@ pub(super) fn read(mut input: impl BufRead) -> io::Result<IdFile> {
             return Err(invalid_data(&format!("line {place} is longer than 64 KiB: is this a list of ids?")));
         }
         reading.line(&line)?;
+    }
+}
+
+/// From wherever a person gives them: a file, `-` for `input`, or one by one.
+///
+/// # Errors
+/// When the file cannot be read.
+pub(super) fn of_person(file: Option<&Path>, ids: &[String], input: &mut dyn BufRead) -> anyhow::Result<IdFile> {
+    match file {
+        None => Ok(of_arguments(ids)),
+        Some(path) if path == Path::new("-") => read(input).context(BadInput("standard input".to_owned())),
+        Some(path) => File::open(path)
+            .and_then(|file| read(BufReader::new(file)))
+            .with_context(|| BadInput(path.display().to_string())),
     }
 }
 
@@ -215,86 +241,4 @@ fn invalid_data(problem: &str) -> io::Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn ids(file: &IdFile) -> Vec<&str> {
-        file.ids.iter().map(UserId::as_str).collect()
-    }
-
-    #[test]
-    fn a_file_as_people_make_it_loses_nothing() {
-        let text = "\u{feff}userId\r\n a-1 \r\n\r\n\"a-2\"\r\na-1\r\n   \r\no'brien:x%\r\na-3,\r\na-4";
-        let file = read(text.as_bytes()).unwrap();
-        assert_eq!(ids(&file), ["a-1", "a-2", "o'brien:x%", "a-3", "a-4"]);
-        assert_eq!((file.lines, file.blank, file.repeats, file.header, file.invalid), (9, 2, 1, true, 0));
-        assert_eq!(file.lines, file.ids.len() as u64 + file.blank + file.repeats + u64::from(file.header));
-    }
-
-    #[test]
-    fn invalid_lines_are_named_by_their_number() {
-        let long = "x".repeat(256);
-        let text = format!("a-1\n\na b\n{long}\n\"a-2\nb,c\na;b\na\u{0}b\n");
-        let mut bytes = text.into_bytes();
-        bytes.extend_from_slice(b"\xff\xfe\n\"\"\n");
-        let file = read(bytes.as_slice()).unwrap();
-        assert_eq!(ids(&file), ["a-1"]);
-        let numbers: Vec<u64> = file.named.iter().map(|(line, _)| *line).collect();
-        assert_eq!(numbers, [3, 4, 5, 6, 7, 8, 9, 10]);
-        assert_eq!((file.invalid, file.lines), (8, 10));
-        let problems: Vec<&str> = file.named.iter().map(|(_, problem)| problem.as_str()).collect();
-        assert!(problems[0].starts_with("holds a space"), "{problems:?}");
-        assert_eq!(problems[1], "is longer than 255 characters");
-        assert_eq!(problems[2], "has a quote that is not closed");
-        assert!(problems[3].starts_with("has more than one column"), "{problems:?}");
-        assert_eq!(problems[6..], ["is not UTF-8", "is blank"]);
-    }
-
-    #[test]
-    fn arguments_are_taken_as_they_are() {
-        let arguments = ["user", "a,b", "\"c", "user"].map(str::to_owned);
-        let list = of_arguments(&arguments);
-        assert_eq!((ids(&list), list.repeats, list.header), (vec!["user", "a,b", "\"c"], 1, false));
-    }
-
-    #[test]
-    fn quotes_never_reach_beyond_their_line() {
-        let file = read("\"a\"\nb\",\"\n\"c\n\"d\"\"e\"\n".as_bytes()).unwrap();
-        assert_eq!(ids(&file), ["a", "d\"e"]);
-        assert_eq!(file.named.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [2, 3]);
-    }
-
-    #[test]
-    fn lines_that_end_in_an_old_way_are_not_lost_in_silence() {
-        let file = read("a\rb\rc\r\nd\r\n".as_bytes()).unwrap();
-        assert_eq!((ids(&file), file.invalid), (vec!["d"], 1));
-        assert!(file.named[0].1.starts_with("holds a carriage return"), "{:?}", file.named);
-    }
-
-    #[test]
-    fn a_header_says_which_column_holds_the_ids() {
-        let file = read("name,User ID,id\nJane,u-1,1\nJohn,u-2,2\nshort\n".as_bytes()).unwrap();
-        assert_eq!(ids(&file), ["u-1", "u-2"]);
-        assert_eq!(file.named, [(4, "is shorter than the header".to_owned())]);
-        let file = read("u-1\nuserId\n".as_bytes()).unwrap();
-        assert_eq!(ids(&file), ["u-1", "userId"], "only the first line is a header");
-    }
-
-    #[test]
-    fn what_is_no_list_of_ids_is_refused_as_a_whole() {
-        let endless = vec![b'x'; 70_000];
-        for (bytes, problem) in [(b"\xff\xfea\0".as_slice(), "UTF-16"), (endless.as_slice(), "line 1 is longer")] {
-            let error = read(bytes).unwrap_err().to_string();
-            assert!(error.contains(problem), "{error}");
-        }
-        assert_eq!(read(b"".as_slice()).unwrap(), IdFile::default());
-        let only_a_mark = read("\u{feff}\nu-1\n".as_bytes()).unwrap();
-        assert_eq!((ids(&only_a_mark), only_a_mark.blank, only_a_mark.invalid), (vec!["u-1"], 1, 0));
-    }
-
-    #[test]
-    fn only_the_first_invalid_lines_are_remembered() {
-        let file = read("a b\n".repeat(1000).as_bytes()).unwrap();
-        assert_eq!((file.invalid, file.named.len()), (1000, MAX_NAMED));
-    }
-}
+mod tests;

@@ -140,8 +140,9 @@ mod tests {
     use crate::domain::event::{Action, Event, Origin, Subjects, TokenRange};
     use crate::domain::ids::{ObjectType, UserId};
     use crate::domain::outcome::{Access, Ending, Reason, StageReport, StageReports, StageStatus};
+    use crate::domain::report::status::{Told as Reported, status_record};
     use crate::domain::report::summary::{RangeTold as Range, Submission, range_record, submission_record};
-    use crate::domain::report::{Source, Writer, status::Told as Status_, status::status_record};
+    use crate::domain::report::{Source, Writer};
 
     const WRITER: Writer = Writer { env: "dev", now: 7, dry_run: false, replay_id: None };
     const SOURCE: Source = Source { topic: "t", partition: 0, offset: 1, key: None };
@@ -161,7 +162,7 @@ mod tests {
             sync: failed,
             purge: StageReport::of(StageStatus::Skipped),
         };
-        let told = Status_ {
+        let told = Reported {
             user: &user,
             ending: Ending::failed(Reason::SyncFailed),
             access: Access::Unchanged,

@@ -73,11 +73,11 @@ impl<'a> Block<'a> {
 
     /// The member that an id belongs to, if it is to be purged.
     pub(super) fn purged(&self, id: &str) -> Option<usize> {
-        self.owner(id).filter(|index| matches!(self.members[*index].fate, Fate::Open))
+        self.owner(id).filter(|index| self.members[*index].is_open())
     }
 
     fn open(&self) -> impl Iterator<Item = &Member<'a>> {
-        self.members.iter().filter(|member| matches!(member.fate, Fate::Open))
+        self.members.iter().filter(|member| member.is_open())
     }
 
     /// Every form of every user: whoever is protected under one id is kept under all.
@@ -129,7 +129,7 @@ impl<'a> Block<'a> {
     /// Keeps the user whole. The first protection that is found is told.
     pub(super) fn keep(&mut self, id: &str, protection: Protection) {
         if let Some(member) = self.member_of(id)
-            && matches!(member.fate, Fate::Open)
+            && member.is_open()
         {
             member.fate = Fate::Kept(protection);
         }
@@ -146,7 +146,7 @@ impl<'a> Block<'a> {
     pub(super) fn keep_unmoved(&mut self, moved: &HashSet<&str>) {
         for member in &mut self.members {
             let unmoved = !member.forms.local().is_some_and(|plain| moved.contains(plain));
-            if member.order.kind == PurgeKind::Retire && unmoved && matches!(member.fate, Fate::Open) {
+            if member.order.kind == PurgeKind::Retire && unmoved && member.is_open() {
                 member.fate = Fate::NotMoved;
             }
         }
@@ -162,7 +162,7 @@ impl<'a> Block<'a> {
     /// Whether somebody has turned out to have too many rows: what was deleted must not be committed then.
     pub(super) fn keep_the_heavy(&mut self) -> bool {
         let max_rows = self.max_rows;
-        let heavy = |member: &&mut Member<'a>| matches!(member.fate, Fate::Open) && weight(&member.rows) > max_rows;
+        let heavy = |member: &&mut Member<'a>| member.is_open() && weight(&member.rows) > max_rows;
         let kept =
             self.members.iter_mut().filter(heavy).map(|member| member.fate = Fate::Kept(Protection::TooManyRows));
         kept.count() > 0
@@ -177,7 +177,7 @@ impl<'a> Block<'a> {
             }
         }
         for (member, rows) in self.members.iter_mut().zip(rows) {
-            if matches!(member.fate, Fate::Open) && rows > self.max_rows {
+            if member.is_open() && rows > self.max_rows {
                 member.fate = Fate::Kept(Protection::TooManyRows);
             }
         }
@@ -202,8 +202,7 @@ impl<'a> Block<'a> {
 
     /// All but the first so many of them fail for now.
     pub(super) fn hold_back(&mut self, all_but: usize, failure: impl Fn() -> Failure) {
-        let is_user =
-            |member: &&mut Member<'a>| matches!(member.fate, Fate::Open) && member.order.kind != PurgeKind::Sweep;
+        let is_user = |member: &&mut Member<'a>| member.is_open() && member.order.kind != PurgeKind::Sweep;
         self.members.iter_mut().filter(is_user).skip(all_but).for_each(|member| member.fate = Fate::Failed(failure()));
     }
 
@@ -270,6 +269,10 @@ impl<'a> Member<'a> {
         let denied = deny_list.contains(order.user.as_str()) || forms.all().any(|id| deny_list.contains(id));
         let fate = if denied { Fate::Kept(Protection::DenyList) } else { Fate::Open };
         Self { order, forms, fate, rows: RowCounts::new(), banked: RowCounts::new(), residue: 0 }
+    }
+
+    fn is_open(&self) -> bool {
+        matches!(self.fate, Fate::Open)
     }
 
     fn into_result(mut self) -> Result<Purged, Failure> {

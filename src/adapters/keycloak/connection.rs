@@ -24,7 +24,7 @@ use crate::settings::{KeycloakSettings, PurgeMode, PurgeSettings};
 /// How long a new connection may take, name look-up and handshakes included.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 /// How much later than its own timeout the server may answer before it counts as hanging.
-const GRACE: Duration = Duration::from_secs(5);
+pub(super) const GRACE: Duration = Duration::from_secs(5);
 /// How long the schema is believed to be what it was. An upgrade of Keycloak is noticed at once; a table that somebody else
 /// makes is not.
 const TRUST: Duration = Duration::from_hours(1);
@@ -156,7 +156,7 @@ impl Connection {
             let (client, driver) = connect_bounded(settings).await?;
             let schema = Schema::check(&client, settings, intent).await?;
             let effect = intent.effect;
-            let statements = Statements::prepare(&client, &schema.tables, settings.trail, effect).await?;
+            let statements = Statements::prepare(&client, &schema, settings.trail, effect).await?;
             let patience = settings.statement_timeout + GRACE;
             let begin = begin(settings, effect);
             Ok(Self { client, _driver: driver, schema, statements, effect, begin, patience, checked })

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::statements::realm_condition;
+use super::statements::found_by;
 use super::tables::{Key, Table};
 use crate::domain::outcome::RowCounts;
 use crate::ports::{Disposition, Failure};
@@ -20,13 +20,9 @@ pub(super) fn weight(rows: &RowCounts) -> u64 {
 
 /// `$1` ids, `$2` realm: how many rows name each id. Of what hangs on those rows the transaction finds out.
 pub(super) fn weights(tables: &[&'static Table]) -> String {
-    let of_user = tables.iter().filter(|table| matches!(table.key, Key::User(_)) && !EVENTS.contains(&table.name));
-    let selects = of_user.map(|table| {
-        let (name, column, realm) = (table.name, table.column(), realm_condition(table, "$2"));
-        format!(
-            "SELECT x.{column}::text AS id FROM {name} x JOIN unnest($1::text[]) AS t(id) ON x.{column} = t.id{realm}"
-        )
-    });
+    let of_user = tables.iter().filter(|table| matches!(table.key, Key::User(_)));
+    let selects =
+        of_user.map(|table| format!("SELECT x.{}::text AS id FROM {}", table.column(), found_by(table, "$1", "$2")));
     let all = selects.collect::<Vec<_>>().join(" UNION ALL ");
     format!("SELECT found.id, count(*) FROM ({all}) found GROUP BY found.id")
 }

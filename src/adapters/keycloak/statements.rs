@@ -11,6 +11,7 @@ use super::canary;
 use super::failure::of_postgres;
 use super::fuses;
 use super::protect;
+use super::schema::Schema;
 use super::tables::{Family, Key, Table};
 use super::trail;
 use crate::ports::Failure;
@@ -57,7 +58,7 @@ impl Statements {
     /// Prepares for the tables that exist.
     pub(super) async fn prepare(
         client: &Client,
-        tables: &[&'static Table],
+        Schema { tables, catalog, .. }: &Schema,
         trail: TrailSettings,
         effect: Effect,
     ) -> Result<Self, Failure> {
@@ -73,7 +74,7 @@ impl Statements {
             steps: try_join_all(tables.iter().map(|table| step(client, table, tables, effect))).await?,
             residue: one(&residue(tables)).await?,
             authz: authz::Statements::prepare(client, effect).await?,
-            trail: trail::Statements::prepare(client, trail, effect).await?,
+            trail: trail::Statements::prepare(client, catalog, trail, effect).await?,
         })
     }
 }
@@ -84,7 +85,7 @@ async fn step(
     tables: &[&'static Table],
     effect: Effect,
 ) -> Result<Step, Failure> {
-    let key = key_for_children(table, tables);
+    let key = table.keys_for(tables.iter().copied()).next();
     let rows = client.prepare(&rows(table, key, effect)).await.map_err(of_postgres)?;
     let keys = match key {
         Some(_) => Some(client.prepare(&self::rows(table, key, Effect::Count)).await.map_err(of_postgres)?),
@@ -118,31 +119,25 @@ const CLIENTS: &str = "\
 
 /// `DELETE … RETURNING` or the `SELECT` of the same rows.
 fn rows(table: &Table, key: Option<&str>, effect: Effect) -> String {
-    let Table { name, .. } = table;
-    let column = table.column();
-    let realm = realm_condition(table, "$2");
+    let (name, column) = (table.name, table.column());
     let given = key.map(|key| format!(", x.{key}")).unwrap_or_default();
     match effect {
         Effect::Delete => format!(
-            "DELETE FROM {name} x USING unnest($1::text[]) AS t(id) WHERE x.{column} = t.id{realm} \
-             RETURNING x.{column}{given}"
+            "DELETE FROM {name} x USING unnest($1::text[]) AS t(id) WHERE {} RETURNING x.{column}{given}",
+            condition(table, "$2")
         ),
-        Effect::Count => format!(
-            "SELECT x.{column}{given} FROM {name} x JOIN unnest($1::text[]) AS t(id) ON x.{column} = t.id{realm}"
-        ),
+        Effect::Count => format!("SELECT x.{column}{given} FROM {}", found_by(table, "$1", "$2")),
     }
 }
 
-pub(super) fn realm_condition(table: &Table, parameter: &str) -> String {
-    if table.in_realm { format!(" AND x.realm_id = {parameter}::text") } else { String::new() }
+/// Rows of a table, as `x`, that the ids or keys in one parameter name, within the realm in another where the table has it.
+pub(super) fn found_by(table: &Table, ids: &str, realm: &str) -> String {
+    format!("{} x JOIN unnest({ids}::text[]) AS t(id) ON {}", table.name, condition(table, realm))
 }
 
-/// The column by which other tables that exist name rows of this one.
-fn key_for_children(table: &Table, tables: &[&'static Table]) -> Option<&'static str> {
-    tables.iter().find_map(|child| match child.key {
-        Key::Parent { table: parent, key, .. } if parent == table.name => Some(key),
-        Key::Parent { .. } | Key::User(_) => None,
-    })
+fn condition(table: &Table, realm: &str) -> String {
+    let realm = if table.in_realm { format!(" AND x.realm_id = {realm}::text") } else { String::new() };
+    format!("x.{} = t.id{realm}", table.column())
 }
 
 /// `$1` ids, `$2` realm. Joins and `UNION`, not `EXISTS … OR …`: those would be hashed, table by table.
@@ -152,10 +147,8 @@ fn known(tables: &[&'static Table]) -> String {
         Key::User(_) => table.family == Family::Free || table.name == "user_entity",
         Key::Parent { .. } => false,
     });
-    let selects = of_user.map(|table| {
-        let (name, column, realm) = (table.name, table.column(), realm_condition(table, "$2"));
-        format!("SELECT x.{column}::text FROM {name} x JOIN unnest($1::text[]) AS t(id) ON x.{column} = t.id{realm}")
-    });
+    let selects =
+        of_user.map(|table| format!("SELECT x.{}::text FROM {}", table.column(), found_by(table, "$1", "$2")));
     selects.collect::<Vec<_>>().join(" UNION ")
 }
 
@@ -163,7 +156,6 @@ fn known(tables: &[&'static Table]) -> String {
 fn residue(tables: &[&'static Table]) -> String {
     let mut next = 4;
     let selects = tables.iter().enumerate().map(|(index, table)| {
-        let (name, column, realm) = (table.name, table.column(), realm_condition(table, "$3"));
         let parameter = match (table.key, table.family) {
             (Key::Parent { .. }, _) => {
                 next += 1;
@@ -172,10 +164,8 @@ fn residue(tables: &[&'static Table]) -> String {
             (Key::User(_), Family::Foreign) => 1,
             (Key::User(_), Family::Free) => 2,
         };
-        format!(
-            "SELECT {index}::int4, x.{column}::text FROM {name} x \
-             JOIN unnest(${parameter}::text[]) AS t(id) ON x.{column} = t.id{realm}"
-        )
+        let rows = found_by(table, &format!("${parameter}"), "$3");
+        format!("SELECT {index}::int4, x.{}::text FROM {rows}", table.column())
     });
     selects.collect::<Vec<_>>().join(" UNION ALL ")
 }

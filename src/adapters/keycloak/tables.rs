@@ -85,13 +85,19 @@ impl Table {
         }
     }
 
-    /// Every column that our statements read.
-    pub fn columns(&self) -> Vec<&'static str> {
-        let keys = TABLES.iter().filter_map(|child| match child.key {
-            Key::Parent { table, key, .. } if table == self.name => Some(key),
+    /// The keys by which those of `tables` that name no user themselves name rows of this one.
+    pub fn keys_for(&self, tables: impl Iterator<Item = &'static Self>) -> impl Iterator<Item = &'static str> {
+        let name = self.name;
+        tables.filter_map(move |child| match child.key {
+            Key::Parent { table, key, .. } if table == name => Some(key),
             Key::Parent { .. } | Key::User(_) => None,
-        });
-        std::iter::once(self.column()).chain(self.in_realm.then_some("realm_id")).chain(keys).collect()
+        })
+    }
+
+    /// Every column that our statements read where these tables are there.
+    pub fn columns(&self, tables: impl Iterator<Item = &'static Self>) -> Vec<&'static str> {
+        let own = std::iter::once(self.column()).chain(self.in_realm.then_some("realm_id"));
+        own.chain(self.keys_for(tables)).collect()
     }
 
     /// Looks a table of the map up.

@@ -3,12 +3,8 @@
 //! Logs have no index on a user in most versions, so that each block reads the realm's log once: hashed, whatever the number
 //! of names. Texts are split into words where they are few; of the many logins only the session's id is cut out.
 
-use std::collections::HashSet;
-
+use super::schema::Catalog;
 use crate::settings::EventPolicy;
-
-/// Columns that this Keycloak has, as `table.column`.
-pub(super) type Columns = HashSet<String>;
 
 /// How rows of one table are found and taken.
 pub(super) struct TraceSql {
@@ -24,8 +20,8 @@ pub(super) struct TraceSql {
 }
 
 /// Rows of the person, of their sessions, and rows of nobody that tell of either.
-pub(super) fn events(policy: EventPolicy, columns: &Columns) -> TraceSql {
-    let long = columns.contains("event_entity.details_json_long_value");
+pub(super) fn events(policy: EventPolicy, catalog: &Catalog) -> TraceSql {
+    let long = catalog.column("event_entity", "details_json_long_value").is_some();
     let details = if long { "coalesce(e.details_json_long_value, e.details_json)" } else { "e.details_json" };
     let find = format!(
         "SELECT e.id, e.user_id, e.session_id, c.code FROM event_entity e CROSS JOIN LATERAL \
@@ -72,8 +68,8 @@ pub(super) const SESSIONS: &str = "\
 
 /// Rows of what was done to the person, or by them. What was sent to `users/…` tells of the user in the path and of no other,
 /// and most rows are such: there the path is enough.
-pub(super) fn admin_events(policy: EventPolicy, columns: &Columns) -> TraceSql {
-    let more = columns.contains("admin_event_entity.details_json");
+pub(super) fn admin_events(policy: EventPolicy, catalog: &Catalog) -> TraceSql {
+    let more = catalog.column("admin_event_entity", "details_json").is_some();
     let texts = if more { "e.representation, e.details_json" } else { "e.representation" };
     let find = format!(
         "SELECT e.id, e.auth_user_id, split_part(e.resource_path, '/', 2), NULL FROM admin_event_entity e \
@@ -137,15 +133,14 @@ fn words(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::schema::testing::catalog;
     use super::*;
 
     #[test]
     fn only_columns_that_exist_are_named() {
-        let newer = Columns::from([
-            "event_entity.details_json_long_value".to_owned(),
-            "admin_event_entity.details_json".to_owned(),
-        ]);
-        for (columns, has) in [(&Columns::new(), false), (&newer, true)] {
+        let newer =
+            catalog(&[("event_entity", &["details_json_long_value"]), ("admin_event_entity", &["details_json"])]);
+        for (columns, has) in [(&catalog(&[]), false), (&newer, true)] {
             let sql = events(EventPolicy::Delete, columns);
             for text in [sql.find, sql.odd.unwrap(), sql.anonymise.unwrap()] {
                 assert_eq!(text.contains("details_json_long_value"), has, "{text}");
@@ -159,7 +154,7 @@ mod tests {
 
     #[test]
     fn logs_are_read_within_the_realm_and_names_are_hashed() {
-        for sql in [events(EventPolicy::Delete, &Columns::new()), admin_events(EventPolicy::Delete, &Columns::new())] {
+        for sql in [events(EventPolicy::Delete, &catalog(&[])), admin_events(EventPolicy::Delete, &catalog(&[]))] {
             assert_eq!(sql.find.matches("e.realm_id = $2").count(), 2);
             assert!(!sql.find.contains("ANY("), "{}", sql.find);
         }

@@ -10,8 +10,9 @@ use super::connection::{Call, Connection};
 use super::failure::of_postgres;
 use super::names::Names;
 use super::policies::{self, Notes};
+use super::schema::Catalog;
 use super::statements::Effect;
-use super::traces::{self, Columns, TraceSql};
+use super::traces::{self, TraceSql};
 use crate::ports::Failure;
 use crate::settings::{EventPolicy, TrailSettings};
 
@@ -41,19 +42,20 @@ struct Take {
 }
 
 impl Statements {
-    pub(super) async fn prepare(client: &Client, settings: TrailSettings, effect: Effect) -> Result<Self, Failure> {
-        if settings == TrailSettings::OFF {
-            return Ok(Self::default());
-        }
-        let columns = columns(client).await?;
+    pub(super) async fn prepare(
+        client: &Client,
+        catalog: &Catalog,
+        settings: TrailSettings,
+        effect: Effect,
+    ) -> Result<Self, Failure> {
         let mut logs = Vec::new();
         if settings.events != EventPolicy::Keep {
-            logs.push(traces::events(settings.events, &columns));
+            logs.push(traces::events(settings.events, catalog));
         }
         if settings.admin_events != EventPolicy::Keep {
-            logs.push(traces::admin_events(settings.admin_events, &columns));
+            logs.push(traces::admin_events(settings.admin_events, catalog));
         }
-        let has_invitations = settings.invitations && columns.contains("org_invitation.email");
+        let has_invitations = settings.invitations && catalog.column("org_invitation", "email").is_some();
         let sessions = settings.events != EventPolicy::Keep;
         let one = async |sql: &str| client.prepare(sql).await.map_err(of_postgres);
         Ok(Self {
@@ -67,16 +69,6 @@ impl Statements {
             policies: if settings.policies { Some(policies::Statements::prepare(client, effect).await?) } else { None },
         })
     }
-}
-
-/// What this Keycloak has of the tables that differ between versions.
-async fn columns(client: &Client) -> Result<Columns, Failure> {
-    const SQL: &str = "\
-        SELECT c.relname::text || '.' || a.attname::text FROM pg_catalog.pg_class c \
-        JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
-        WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p') \
-          AND c.relname IN ('event_entity', 'admin_event_entity', 'org_invitation')";
-    Ok(client.query(SQL, &[]).await.map_err(of_postgres)?.iter().map(|row| row.get(0)).collect())
 }
 
 impl Trace {

@@ -58,28 +58,17 @@ pub(super) enum Ended {
 
 /// Purges the users of the block, all or none. In a dry run it counts and changes nothing.
 pub(super) async fn run(connection: &Connection, block: &mut Block<'_>, sessions: Sessions) -> Result<Ended, Failure> {
-    connection.begin().await?;
-    let locked = protect::look(connection, block, Look::UnderTheLock).await?;
-    let mut finder = Finder {
-        realm: &connection.schema.realm_id,
-        locked: block.locked(&locked),
-        ids: block.ids(),
-        keys: HashMap::new(),
-    };
+    let mut finder = Finder::begin(connection, block).await?;
     finder.find_keys(connection, block).await?;
     authz::purge(connection, block, &finder.ids).await?;
     trail::take_invitations(connection, block, &finder.locked).await?;
     finder.take_rows(connection, block).await?;
     if block.keep_the_heavy() {
-        connection.rollback().await?;
-        block.forget_rows();
-        return Ok(Ended::Heavy);
+        return undo(connection, block, Ended::Heavy).await;
     }
     // Order: after the deletes, so that only a session that is newer than they are can escape, and its row is left to be swept.
     if sessions == Sessions::Ended && !finder.list_of(SESSIONS).is_empty() {
-        connection.rollback().await?;
-        block.forget_rows();
-        return Ok(Ended::LoggedIn);
+        return undo(connection, block, Ended::LoggedIn).await;
     }
     let notes = trail::purge(connection, block, &finder.ids, finder.sessions()).await?;
     match connection.effect {
@@ -93,6 +82,12 @@ pub(super) async fn run(connection: &Connection, block: &mut Block<'_>, sessions
     Ok(Ended::Done)
 }
 
+async fn undo(connection: &Connection, block: &mut Block<'_>, ended: Ended) -> Result<Ended, Failure> {
+    connection.rollback().await?;
+    block.forget_rows();
+    Ok(ended)
+}
+
 /// What a login needs. It goes first, in a transaction of its own, where somebody logs in faster than access is ended; what
 /// else there is of them goes by `run`, in this call or, after a failure, in the next one.
 pub(super) async fn take_credentials(connection: &Connection, block: &mut Block<'_>) -> Result<(), Failure> {
@@ -102,10 +97,7 @@ pub(super) async fn take_credentials(connection: &Connection, block: &mut Block<
         // Keycloak 7: their attributes would have to go too.
         return Ok(());
     }
-    connection.begin().await?;
-    let locked = protect::look(connection, block, Look::UnderTheLock).await?;
-    let (realm, ids) = (&connection.schema.realm_id, block.ids());
-    let finder = Finder { realm, locked: block.locked(&locked), ids, keys: HashMap::new() };
+    let finder = Finder::begin(connection, block).await?;
     let calls: Vec<_> = steps.iter().map(|step| finder.call_of(step, &step.rows)).collect();
     for (step, rows) in steps.iter().zip(connection.pipeline(&calls).await?) {
         finder.credit(step, &rows, block);
@@ -113,6 +105,16 @@ pub(super) async fn take_credentials(connection: &Connection, block: &mut Block<
     connection.commit().await?;
     block.bank_rows();
     Ok(())
+}
+
+impl<'a> Finder<'a> {
+    /// Begins the transaction, locks the users, and looks once more whom to keep.
+    async fn begin(connection: &'a Connection, block: &mut Block<'_>) -> Result<Self, Failure> {
+        connection.begin().await?;
+        let locked = protect::look(connection, block, Look::UnderTheLock).await?;
+        let realm = &connection.schema.realm_id;
+        Ok(Self { realm, locked: block.locked(&locked), ids: block.ids(), keys: HashMap::new() })
+    }
 }
 
 impl Finder<'_> {

@@ -1,11 +1,8 @@
 //! Whom the audit looks at: some users by name, or the whole table, part by part in bounded memory.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, IsTerminal as _, stderr};
-use std::path::Path;
+use std::io::{BufRead, IsTerminal as _, stderr};
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::tally::Tally;
@@ -108,18 +105,13 @@ fn place_of(token: i64) -> u64 {
 
 /// The ids of the command line or of a file; `None`: everybody.
 fn named(args: &AuditArgs, input: &mut (dyn BufRead + Send)) -> anyhow::Result<Option<IdFile>> {
-    let list = match &args.file {
-        None if args.ids.is_empty() => return Ok(None),
-        None => id_file::of_arguments(&args.ids),
-        Some(path) if path == Path::new("-") => id_file::read(input).context(BadInput("standard input".to_owned()))?,
-        Some(path) => File::open(path)
-            .and_then(|file| id_file::read(BufReader::new(file)))
-            .with_context(|| BadInput(path.display().to_string()))?,
-    };
+    if args.file.is_none() && args.ids.is_empty() {
+        return Ok(None);
+    }
+    let list = id_file::of_person(args.file.as_deref(), &args.ids, input)?;
     if list.invalid > 0 {
         let place = if args.file.is_some() { "line" } else { "id" };
-        let named: Vec<_> = list.named.iter().map(|(line, problem)| format!("\n  {place} {line} {problem}")).collect();
-        return Err(BadInput(format!("{} ids are invalid{}", list.invalid, named.concat())).into());
+        return Err(BadInput(format!("{} ids are invalid{}", list.invalid, list.told_invalid(place))).into());
     }
     Ok(Some(list))
 }

@@ -6,16 +6,13 @@ mod publish;
 mod tests;
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
-
+use super::Exit;
 use super::id_file::{self, IdFile};
-use super::{BadInput, Exit};
 use crate::cli::SubmitArgs;
 use crate::domain::event::Action;
 use crate::domain::ids::{ObjectType, UserId};
@@ -133,16 +130,8 @@ impl fmt::Display for Shown<'_> {
 
 /// The users asked for, from wherever they come; a file tells what was found in it.
 fn gather(args: &SubmitArgs, console: &mut Console<'_>) -> anyhow::Result<IdFile> {
-    let Some(path) = &args.file else {
-        return Ok(id_file::of_arguments(&args.ids));
-    };
-    let list = if path == Path::new("-") {
-        id_file::read(&mut *console.input).context(BadInput("standard input".to_owned()))?
-    } else {
-        File::open(path)
-            .and_then(|file| id_file::read(BufReader::new(file)))
-            .with_context(|| BadInput(path.display().to_string()))?
-    };
+    let list = id_file::of_person(args.file.as_deref(), &args.ids, &mut *console.input)?;
+    let Some(path) = &args.file else { return Ok(list) };
     let header = if list.header { ", a header" } else { "" };
     writeln!(
         console.output,
@@ -161,10 +150,7 @@ fn gather(args: &SubmitArgs, console: &mut Console<'_>) -> anyhow::Result<IdFile
 fn objection(settings: &Settings, args: &SubmitArgs, list: &IdFile) -> Option<String> {
     if list.invalid > 0 {
         let place = if args.file.is_some() { "line" } else { "id" };
-        let named: Vec<_> = list.named.iter().map(|(line, problem)| format!("\n  {place} {line} {problem}")).collect();
-        let more = list.invalid.saturating_sub(list.named.len() as u64);
-        let more = if more > 0 { format!("\n  and {more} more") } else { String::new() };
-        return Some(format!("{} invalid{}{more}", list.invalid, named.concat()));
+        return Some(format!("{} invalid{}", list.invalid, list.told_invalid(place)));
     }
     if list.ids.is_empty() {
         return Some("no ids; give some, or a file of them with --file".to_owned());

@@ -114,10 +114,11 @@ async fn follow(
             _ = look.tick() => {
                 screen.show(tally, is_caught_up, console.output)?;
                 // Order: only what was told up to now, all of it, says that nobody waits.
-                match is_caught_up {
-                    true if tally.is_done() => return Ok(End::Done),
-                    true if args.no_wait => return Ok(End::SoFar),
-                    true | false => {}
+                if is_caught_up && tally.is_done() {
+                    return Ok(End::Done);
+                }
+                if is_caught_up && args.no_wait {
+                    return Ok(End::SoFar);
                 }
             }
             next = heard.next() => match next {

@@ -84,8 +84,9 @@ fn line(tally: &Tally, rate: Option<f64>) -> String {
             write!(line, ", {} left", humantime::format_duration(left)).ok();
         }
     }
+    let counts = tally.counts();
     for status in [Status::Partial, Status::Failed, Status::Skipped] {
-        let count: u64 = tally.counts().iter().filter(|((one, _), _)| *one == status).map(|(_, count)| count).sum();
+        let count: u64 = counts.iter().filter(|((one, _), _)| *one == status).map(|(_, count)| count).sum();
         if count > 0 {
             write!(line, ", {count} {}", status.name()).ok();
         }

@@ -121,7 +121,8 @@ impl Accounts {
     }
 }
 
-async fn administrator(http: &reqwest::Client, stack: &Stack) -> anyhow::Result<String> {
+/// A token of the administrator of all realms. It lives for a minute.
+pub(crate) async fn administrator(http: &reqwest::Client, stack: &Stack) -> anyhow::Result<String> {
     let keycloak = &stack.keycloak;
     let form = [
         ("grant_type", "password"),

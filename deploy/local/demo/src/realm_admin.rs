@@ -7,6 +7,7 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 
 use crate::Stack;
+use crate::accounts::administrator;
 
 /// A realm, and everything in it by its path below `/admin/realms/{realm}`.
 #[derive(Debug)]
@@ -14,7 +15,6 @@ pub struct RealmAdmin {
     http: reqwest::Client,
     stack: Stack,
     realm: String,
-    /// Lives for a minute only.
     token: Mutex<String>,
 }
 
@@ -123,17 +123,7 @@ impl RealmAdmin {
     }
 
     async fn renew(&self) -> anyhow::Result<()> {
-        let keycloak = &self.stack.keycloak;
-        let form = [
-            ("grant_type", "password"),
-            ("client_id", "admin-cli"),
-            ("username", &keycloak.admin_user),
-            ("password", &keycloak.admin_password),
-        ];
-        let url = format!("{}/realms/master/protocol/openid-connect/token", keycloak.url);
-        let tokens: Value =
-            told(self.http.post(url).form(&form).send().await?, "the administrator's login").await?.json().await?;
-        *self.token.lock().await = tokens["access_token"].as_str().context("no access token")?.to_owned();
+        *self.token.lock().await = administrator(&self.http, &self.stack).await?;
         Ok(())
     }
 }

@@ -1,20 +1,16 @@
 //! Every text of every table, read once.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use tokio::time::timeout;
 use tokio_postgres::{Client, Row};
 
 use super::allowed::is_allowed;
 use super::needles::Needles;
-use crate::adapters::keycloak::connection::connect;
+use crate::adapters::keycloak::connection::{GRACE, connect};
 use crate::adapters::keycloak::failure::{of_postgres, silent};
 use crate::ports::Failure;
 use crate::settings::KeycloakSettings;
-
-/// How much later than its own timeout the server may answer.
-const GRACE: Duration = Duration::from_secs(5);
 
 /// `$1` the schema: table, column, whether our role may read it. `pg_catalog` shows also what it may not.
 const COLUMNS: &str = "\

@@ -192,11 +192,11 @@ fn foreign_key(row: &Row) -> ForeignKey {
 }
 
 #[cfg(test)]
-pub(super) mod testing {
+pub(in super::super) mod testing {
     use super::*;
 
     /// A schema of tables with columns of text.
-    pub(in super::super) fn catalog(tables: &[(&str, &[&str])]) -> Catalog {
+    pub(in super::super::super) fn catalog(tables: &[(&str, &[&str])]) -> Catalog {
         let column = |name: &&str| column(name, "character varying");
         let live = |(table, columns): &(&str, &[&str])| {
             let columns = columns.iter().map(column).collect();
@@ -205,12 +205,12 @@ pub(super) mod testing {
         Catalog { tables: tables.iter().map(live).collect(), ..Catalog::default() }
     }
 
-    pub(in super::super) fn column(name: &str, kind: &str) -> Column {
+    pub(in super::super::super) fn column(name: &str, kind: &str) -> Column {
         Column { name: name.to_owned(), quoted: name.to_owned(), kind: kind.to_owned() }
     }
 
     /// `child.column → parent.column`.
-    pub(in super::super) fn points(from: &str, to: &str, on_delete: OnDelete) -> ForeignKey {
+    pub(in super::super::super) fn points(from: &str, to: &str, on_delete: OnDelete) -> ForeignKey {
         let ((table, column), (target, key)) = (from.rsplit_once('.').unwrap(), to.split_once('.').unwrap());
         ForeignKey {
             table: table.to_owned(),

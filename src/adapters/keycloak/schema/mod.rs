@@ -33,6 +33,9 @@ pub use error::SchemaError;
 pub use table_map::{MapRow, TableMap};
 pub use warning::SchemaWarning;
 
+pub(super) use catalog::Catalog;
+#[cfg(test)]
+pub(super) use catalog::testing;
 use error::Names;
 pub(super) use realm::ghosts;
 pub(super) use survey::Survey;
@@ -59,6 +62,7 @@ pub(super) struct Schema {
     pub realm_id: String,
     /// The tables of the map that exist, in its order, after those that the configuration adds.
     pub tables: Vec<&'static Table>,
+    pub catalog: Catalog,
     /// What `STAMP` said.
     pub stamp: String,
     pub warnings: Vec<SchemaWarning>,
@@ -72,7 +76,8 @@ impl Schema {
             return Err(refusal.into());
         }
         let realm = survey.realm.expect("where nothing refuses, the realm was found");
-        Ok(Self { realm_id: realm.id, tables: survey.plan, stamp: realm.stamp, warnings: survey.warnings })
+        let Survey { plan: tables, catalog, warnings, .. } = survey;
+        Ok(Self { realm_id: realm.id, tables, catalog, stamp: realm.stamp, warnings })
     }
 }
 

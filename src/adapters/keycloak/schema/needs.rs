@@ -1,7 +1,7 @@
 //! The rights that a purge needs: made from the table map, and from what is asked beyond it.
 
 use super::super::statements::Effect;
-use super::super::tables::{Handled, Key, OTHERS, Table};
+use super::super::tables::{Handled, OTHERS, Table};
 use super::index_cover::bare;
 use super::rights::Verb::{Delete, Select, Update};
 use super::rights::{Right, Verb};
@@ -106,7 +106,7 @@ pub(in super::super) fn for_purge(plan: &[&'static Table], trail: TrailSettings,
     deleted.extend(OTHERS.iter().filter(|other| other.handled == Handled::Web).map(|other| other.name));
     let mut rights: Vec<Right> = for_checks().chain(GUARDS.iter().chain(&WEB).chain(&UPDATES).flat_map(each)).collect();
     for table in plan {
-        let columns = read_columns(table, plan);
+        let columns = table.columns(plan.iter().copied());
         rights.extend(columns.iter().map(|column| right(Select, table.name, column)));
     }
     let keeps = |policy| policy == EventPolicy::Keep;
@@ -123,15 +123,6 @@ pub(in super::super) fn for_purge(plan: &[&'static Table], trail: TrailSettings,
     rights.extend(deleted.into_iter().map(|name| right(Delete, name, "")));
     rights.retain(|(verb, ..)| effect == Effect::Delete || *verb == Select);
     rights
-}
-
-/// The columns that our statements read, for the children that are there.
-fn read_columns(table: &Table, plan: &[&'static Table]) -> Vec<&'static str> {
-    let keys = plan.iter().filter_map(|child| match child.key {
-        Key::Parent { table: parent, key, .. } if parent == table.name => Some(key),
-        Key::Parent { .. } | Key::User(_) => None,
-    });
-    std::iter::once(table.column()).chain(table.in_realm.then_some("realm_id")).chain(keys).collect()
 }
 
 fn each(&(table, verb, columns): &(&'static str, Verb, &'static str)) -> impl Iterator<Item = Right> {

@@ -187,7 +187,8 @@ fn existing(catalog: &Catalog) -> Result<Vec<&'static Table>, SchemaError> {
         {
             continue;
         }
-        if let Some(column) = table.columns().into_iter().find(|column| catalog.column(table.name, column).is_none()) {
+        let mut columns = table.columns(TABLES.iter()).into_iter();
+        if let Some(column) = columns.find(|column| catalog.column(table.name, column).is_none()) {
             return Err(SchemaError::NoColumn { table: table.name, column });
         }
         found.push(table);
