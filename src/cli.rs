@@ -1,12 +1,18 @@
 //! The command line: what a person can ask for, and the help from which it can be learned.
 
+mod audit;
+mod check;
+mod submit;
+mod watch;
+
 use std::path::PathBuf;
-use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 
-use crate::domain::event::Action;
-use crate::settings::CallRate;
+pub use audit::AuditArgs;
+pub use check::{CheckArgs, CheckSubject};
+pub use submit::{SubmitAction, SubmitArgs};
+pub use watch::WatchArgs;
 
 const ABOUT: &str = "\
 When somebody deletes an account in Sunbird, the row in Cassandra is blanked, but the search index and Keycloak still \
@@ -74,170 +80,6 @@ pub enum Command {
     Watch(WatchArgs),
 }
 
-#[derive(Clone, Debug, Default, Args)]
-#[command(after_long_help = "\
-Examples:
-  user-purge-sync check
-  user-purge-sync check keycloak                  every table that is purged, by what, in which order, and why
-  user-purge-sync check --create-topics --partitions 8")]
-pub struct CheckArgs {
-    /// Look closer at one dependency.
-    #[arg(value_enum, conflicts_with = "create_topics")]
-    pub subject: Option<CheckSubject>,
-
-    /// Create the topics that are missing: status kept 400 days, failed 30, request and delay 7, control 1.
-    #[arg(long)]
-    pub create_topics: bool,
-
-    /// Partitions of the topics that are created.
-    #[arg(long, value_name = "N", default_value_t = 4, requires = "create_topics", value_parser = clap::value_parser!(i32).range(1..))]
-    pub partitions: i32,
-
-    /// Create the topic of the deletion API as well. It belongs to Sunbird.
-    #[arg(long, requires = "create_topics")]
-    pub with_delete_topic: bool,
-}
-
-/// What `check` can say more of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum CheckSubject {
-    /// The tables of Keycloak's database that know a user, against the live one: nothing is changed.
-    Keycloak,
-}
-
-#[derive(Clone, Debug, Args)]
-#[command(after_long_help = "\
-The ids come from the command line, from a csv file, or from standard input (--file -). A file has one id a line; blank \
-lines, spaces around ids, quotes, CRLF, a BOM, repeats and a header are taken as meant and counted. Lines that cannot \
-be meant are named, and then nothing is published. With several columns, a header must name the one with the ids: \
-userId, user_id or id.
-
-A delete never touches a user who is not deleted in Cassandra: the workers look, at the time they do it.
-
-Examples:
-  user-purge-sync submit delete-user 02c4e0dc-3e25-4f7d-b811-242c73e24a01
-                                                  a plan: what would be published, and where
-  user-purge-sync submit delete-user 02c4e0dc-3e25-4f7d-b811-242c73e24a01 --execute
-  user-purge-sync submit delete-user --file deleted.csv --execute --yes
-  user-purge-sync submit resync-user --file users.csv --rate 100/s --execute
-  cut -f1 users.tsv | user-purge-sync submit resync-user --file - --execute
-  user-purge-sync submit resync-user 0130…27 --object-type organisation --execute")]
-pub struct SubmitArgs {
-    /// What is to be done with the users.
-    #[arg(value_enum)]
-    pub action: SubmitAction,
-
-    /// Ids of users.
-    #[arg(value_name = "ID")]
-    pub ids: Vec<String>,
-
-    /// A csv file of ids; - is standard input.
-    #[arg(long, value_name = "FILE", conflicts_with = "ids")]
-    pub file: Option<PathBuf>,
-
-    /// What the ids are ids of; other than user only with resync-user.
-    #[arg(long, value_name = "TYPE", default_value = "user")]
-    pub object_type: String,
-
-    /// Stands in every status that comes of it, to find them by; made up when absent.
-    #[arg(long, value_name = "ID")]
-    pub request_id: Option<String>,
-
-    /// Users published per second, minute or hour, such as 100/s; otherwise as fast as Kafka takes them.
-    #[arg(long, value_name = "N/UNIT", value_parser = rate)]
-    pub rate: Option<CallRate>,
-
-    /// Publish. Without it only the plan is printed.
-    #[arg(long)]
-    pub execute: bool,
-
-    /// Do not ask before users from a file are deleted.
-    #[arg(long)]
-    pub yes: bool,
-}
-
-#[derive(Clone, Debug, Default, Args)]
-#[command(after_long_help = "\
-Examples:
-  user-purge-sync audit                           the whole table
-  user-purge-sync audit --output ids.csv --protected kept.csv
-  user-purge-sync submit delete-user --file ids.csv
-  user-purge-sync audit --file purged.csv         was all of them purged?")]
-pub struct AuditArgs {
-    /// Ids of users; without them, and without a file, all users of the table.
-    #[arg(value_name = "ID")]
-    pub ids: Vec<String>,
-
-    /// A csv file of ids; - is standard input.
-    #[arg(long, value_name = "FILE", conflicts_with = "ids")]
-    pub file: Option<PathBuf>,
-
-    /// Write the ids of those of whom something is left, for submit --file.
-    #[arg(long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
-
-    /// Write the ids of those who are protected, and what protects them.
-    #[arg(long, value_name = "FILE")]
-    pub protected: Option<PathBuf>,
-}
-
-#[derive(Clone, Debug, Default, Args)]
-#[command(after_long_help = "\
-The request id is what submit prints. Memory: about 200 bytes a user.
-
-Examples:
-  user-purge-sync watch ticket-7                  to its end
-  user-purge-sync watch ticket-7 --success ok.csv --failure failed.csv
-  user-purge-sync watch ticket-7 --no-wait        how far is it?
-  user-purge-sync watch                           everything, from now on
-  user-purge-sync watch --since 24h --no-wait     how did everybody of the last day end?")]
-pub struct WatchArgs {
-    /// The submission to follow; without it everything.
-    #[arg(value_name = "REQUEST_ID")]
-    pub request_id: Option<String>,
-
-    /// How far back to begin, such as 24h; 7d for a submission, otherwise now.
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
-    pub since: Option<Duration>,
-
-    /// End when all that was told so far is heard, whoever still waits.
-    #[arg(long)]
-    pub no_wait: bool,
-
-    /// Write those who ended SUCCESS or SKIPPED: user id, outcome, reason, stage, attempts, time.
-    #[arg(long, value_name = "FILE")]
-    pub success: Option<PathBuf>,
-
-    /// Write those who ended PARTIAL or FAILED, in the same form.
-    #[arg(long, value_name = "FILE")]
-    pub failure: Option<PathBuf>,
-}
-
-/// The actions by the names they have in events.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum SubmitAction {
-    /// Index deleted users again and purge them from Keycloak.
-    DeleteUser,
-    /// Index users again.
-    ResyncUser,
-    /// Index users again and remove what Keycloak keeps of them from before user federation.
-    RetireLocalUser,
-}
-
-impl From<SubmitAction> for Action {
-    fn from(action: SubmitAction) -> Self {
-        match action {
-            SubmitAction::DeleteUser => Self::DeleteUser,
-            SubmitAction::ResyncUser => Self::ResyncUser,
-            SubmitAction::RetireLocalUser => Self::RetireLocalUser,
-        }
-    }
-}
-
-fn rate(text: &str) -> Result<CallRate, String> {
-    CallRate::parse(text).ok_or_else(|| "must be a number per s, min or h, such as 100/s".to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -247,14 +89,5 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn actions_have_the_names_of_the_events() {
-        for action in SubmitAction::value_variants() {
-            let name = action.to_possible_value().unwrap().get_name().to_owned();
-            assert_eq!(name, Action::from(*action).name());
-        }
-        assert_eq!(SubmitAction::value_variants().len(), Action::ALL.len());
     }
 }
