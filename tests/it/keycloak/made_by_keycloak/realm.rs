@@ -75,6 +75,16 @@ impl MadeRealm {
         Ok(made)
     }
 
+    /// The stack as a worker of this realm sees it.
+    pub fn stack(&self) -> Stack {
+        let mut stack = Stack::shared().clone();
+        stack.keycloak.realm.clone_from(&self.name);
+        stack.keycloak.provider_id.clone_from(&self.component);
+        "user-purge-sync".clone_into(&mut stack.keycloak.client_id);
+        SECRET.clone_into(&mut stack.keycloak.client_secret);
+        stack
+    }
+
     /// The worker's, for this realm.
     pub fn settings(&self) -> KeycloakSettings {
         let mut settings = settings();
