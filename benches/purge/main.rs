@@ -31,10 +31,10 @@ const BLOCK: usize = 500;
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let of_each_form = users_of_each_form()?;
-    let stack = Stack::load()?;
-    let mut people = People::move_in(&stack, of_each_form).await?;
-    let store = store(&stack)?;
-    let mut bare = Bare::connect(&stack).await?;
+    let stack = Stack::shared_database();
+    let mut people = People::move_in(stack, of_each_form).await?;
+    let store = store(stack)?;
+    let mut bare = Bare::connect(stack).await?;
     store.probe().await.map_err(|failure| anyhow::anyhow!(failure.story()))?;
 
     let portion = people.left() / (TURNS * Way::ALL.len() + 1);
@@ -52,7 +52,7 @@ async fn main() -> anyhow::Result<()> {
             figures.add(way, users.len(), begun.elapsed());
         }
     }
-    let logins = logins::beside(&stack, || purge(&store, people.rest(), 1)).await?;
+    let logins = logins::beside(stack, || purge(&store, people.rest(), 1)).await?;
     people.assert_gone().await?;
     figures.tell(of_each_form * 2, logins)
 }
