@@ -2,15 +2,19 @@
 
 mod audit;
 mod check;
+mod format;
+mod shell;
 mod submit;
 mod watch;
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 pub use audit::AuditArgs;
 pub use check::{CheckArgs, CheckSubject};
+pub use format::Format;
+pub use shell::{CompletionsArgs, ManArgs};
 pub use submit::{SubmitAction, SubmitArgs};
 pub use watch::WatchArgs;
 
@@ -48,8 +52,19 @@ pub struct Cli {
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
+    /// In which form the command answers; json goes with check, config, audit, watch and submit.
+    #[arg(long, global = true, value_enum, value_name = "FORM", default_value_t)]
+    pub format: Format,
+
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Cli {
+    /// For completions and man pages.
+    pub fn command_line() -> clap::Command {
+        Self::command()
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -78,6 +93,10 @@ pub enum Command {
     /// Reads the status topic. Users are counted once, by the last final status that was told of them, so it may be started
     /// later, again, or twice. Exit code 0: nobody ended PARTIAL or FAILED; 1: somebody did, or it was interrupted.
     Watch(WatchArgs),
+    /// Prints completions for a shell. Needs no configuration.
+    Completions(CompletionsArgs),
+    /// Prints the man page, or writes a page for every command into a folder. Needs no configuration.
+    Man(ManArgs),
 }
 
 #[cfg(test)]

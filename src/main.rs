@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Parser;
 use user_purge_sync::adapters::keycloak;
-use user_purge_sync::cli::{CheckArgs, CheckSubject, Cli, Command};
+use user_purge_sync::cli::{CheckArgs, CheckSubject, Cli, Command, Format};
 use user_purge_sync::commands::{self, Exit, submit::Console};
 use user_purge_sync::settings::{self, Loaded, LogFormat};
 use user_purge_sync::telemetry;
@@ -27,44 +27,50 @@ fn main() -> ExitCode {
 }
 
 fn start(cli: Cli) -> anyhow::Result<ExitCode> {
+    let Cli { config, format, command } = cli;
     // Order: the form of the log is a setting, so what is wrong with the settings goes to standard error as it is.
-    let mut loaded = Loaded::load(cli.config.as_deref(), settings::environment())?;
-    if matches!(cli.command, Command::Run) {
+    let mut loaded = match &command {
+        // They need no settings, so wrong ones are not in their way.
+        Command::Completions(_) | Command::Man(_) => Loaded::load(None, std::iter::empty())?,
+        _ => Loaded::load(config.as_deref(), settings::environment())?,
+    };
+    if matches!(command, Command::Run) {
         loaded.settings.purge_mode()?;
         telemetry::abort_on_panic();
     } else {
         loaded.settings.log.format = LogFormat::Text;
     }
     telemetry::init(&loaded.settings.log)?;
-    if matches!(cli.command, Command::Run | Command::Check(_)) {
+    if matches!(command, Command::Run | Command::Check(_)) {
         loaded.settings.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
     }
-    tokio::runtime::Runtime::new().context("no runtime")?.block_on(execute(cli.command, loaded))
+    tokio::runtime::Runtime::new().context("no runtime")?.block_on(execute(command, format, loaded))
 }
 
-async fn execute(command: Command, loaded: Loaded) -> anyhow::Result<ExitCode> {
+async fn execute(command: Command, format: Format, loaded: Loaded) -> anyhow::Result<ExitCode> {
     let settings = loaded.settings.clone();
     Ok(match command {
         Command::Run => return commands::run::run(settings).await,
         Command::Check(CheckArgs { subject: Some(CheckSubject::Keycloak), .. }) => {
             let found = keycloak::table_map(&settings.keycloak, &settings.purge).await;
-            commands::check_keycloak::tell(&settings.keycloak, found, &mut stdout())?.into()
+            commands::check_keycloak::tell(&settings.keycloak, found, format, &mut stdout())?.into()
         }
         Command::Check(args) => {
-            commands::check::check(commands::world::probes(&settings, &args)?, &mut stdout()).await?.into()
+            let probes = commands::world::probes(&settings, &args)?;
+            commands::check::check(probes, format, &mut stdout()).await?.into()
         }
         Command::Audit(args) => {
             let mut input = std::io::BufReader::new(stdin());
-            commands::audit::audit(&settings, &args, &mut input, &mut stdout()).await?.into()
+            commands::audit::audit(&settings, &args, &mut input, (format, &mut stdout())).await?.into()
         }
         Command::Watch(args) => {
-            let console = commands::watch::Console { output: &mut stdout(), interactive: stderr().is_terminal() };
+            let console =
+                commands::watch::Console { output: &mut stdout(), interactive: stderr().is_terminal(), format };
             commands::watch::connect_and_watch(&settings, &args, console).await?.into()
         }
-        Command::Config => {
-            stdout().write_all(commands::config::render(&loaded)?.as_bytes())?;
-            Exit::Done.into()
-        }
+        Command::Config => commands::config::tell(&loaded, format, &mut stdout())?.into(),
+        Command::Completions(args) => commands::shell::completions(&args, &mut stdout())?.into(),
+        Command::Man(args) => commands::shell::man(&args, &mut stdout())?.into(),
         Command::Submit(mut args) => {
             let old_pause = || settings::batch_job_rate(settings::environment(), settings.sync.block_size);
             args.rate = args.rate.or_else(old_pause);

@@ -211,3 +211,44 @@ fn files_that_cannot_be_meant_publish_nothing() {
     assert_eq!(ended.code, 64);
     assert!(ended.errors.contains("/nowhere.csv: No such file or directory"), "{}", ended.errors);
 }
+
+#[test]
+fn completions_and_man_pages_come_from_the_program_and_need_no_settings() {
+    for (shell, words) in [("bash", "complete -F"), ("zsh", "#compdef user-purge-sync"), ("fish", "complete -c")] {
+        let ended = run(program(&["completions", shell]).env("USER_PURGE_SYNC__NO_SUCH_KEY", "1"));
+        assert_eq!((ended.code, ended.errors.as_str()), (0, ""), "{shell}");
+        assert!(ended.output.contains(words) && ended.output.contains("audit"), "{shell}");
+    }
+    let page = run(&mut program(&["man"]));
+    assert!(page.code == 0 && page.output.starts_with(".ie"), "{}{}", page.output, page.errors);
+    for words in ["69  a dependency is unreachable", "user\\-purge\\-sync\\-audit(1)", "USER_PURGE_SYNC_"] {
+        assert!(page.output.contains(words), "{words} is missing in\n{}", page.output);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let ended = run(&mut program(&["man", folder.path().to_str().unwrap()]));
+    assert_eq!(ended.code, 0, "{}", ended.errors);
+    for name in ["user-purge-sync.1", "user-purge-sync-check.1", "user-purge-sync-watch.1"] {
+        assert!(folder.path().join(name).exists(), "{name}: {}", ended.output);
+    }
+}
+
+#[test]
+fn a_program_gets_json_where_a_person_gets_a_table() {
+    let nowhere = |command: &mut Command| -> (i32, serde_json::Value) {
+        let ended = run(command
+            .env("kafka_urls", "127.0.0.1:1")
+            .env("sunbird_cassandra_host", "127.0.0.1:1")
+            .env("sunbird_sync_api_endpoint", "http://127.0.0.1:1/v1/data/sync")
+            .env("USER_PURGE_SYNC__KEYCLOAK__HOST", "127.0.0.1")
+            .env("USER_PURGE_SYNC__KEYCLOAK__PORT", "1")
+            .env("USER_PURGE_SYNC__PURGE__MODE", "off"));
+        let told = serde_json::from_str(&ended.output);
+        (ended.code, told.unwrap_or_else(|error| panic!("{error}: {}{}", ended.output, ended.errors)))
+    };
+    let (code, told) = nowhere(&mut program(&["check", "--format", "json"]));
+    assert_eq!((code, &told["probes"][0]["ok"]), (69, &false.into()), "{told}");
+    let (code, told) = nowhere(&mut program(&["--format", "json", "check", "keycloak"]));
+    assert!(code == 69 && told["problem"].as_str().unwrap().starts_with("connection: keycloak.host"), "{told}");
+    let (code, told) = nowhere(&mut program(&["config", "--format", "json"]));
+    assert_eq!((code, &told["settings"]["purge"]["mode"]), (0, &"off".into()), "{told}");
+}

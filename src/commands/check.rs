@@ -1,11 +1,15 @@
 //! `check`: a line for each dependency, what is wrong with it and which key to change.
 
+use std::fmt;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
 use futures::future::{BoxFuture, join_all};
+use serde::Serialize;
 
 use super::Exit;
+use super::answer::tell;
+use crate::cli::Format;
 use crate::ports::Failure;
 
 /// Longer than any driver takes to say itself what is wrong.
@@ -20,36 +24,64 @@ pub struct Probe {
     pub ask: BoxFuture<'static, Result<(), Failure>>,
 }
 
+/// What the dependencies said.
+#[derive(Debug, Serialize)]
+pub struct Checked {
+    probes: Vec<Probed>,
+    #[serde(skip)]
+    exit: Exit,
+}
+
+#[derive(Debug, Serialize)]
+struct Probed {
+    name: String,
+    ok: bool,
+    milliseconds: u64,
+    /// The keys that decide the answer.
+    keys: &'static str,
+    problem: Option<String>,
+}
+
 /// Asks all at once and tells in order: `ok`, or what is wrong.
 ///
 /// [`Exit::Held`] when a person must mend something, even if another dependency does not answer.
 ///
 /// # Errors
 /// When `output` cannot be written.
-pub async fn check(probes: Vec<Probe>, output: &mut (dyn Write + Send)) -> std::io::Result<Exit> {
-    let width = probes.iter().map(|probe| probe.name.len()).max().unwrap_or_default();
+pub async fn check(probes: Vec<Probe>, format: Format, output: &mut (dyn Write + Send)) -> std::io::Result<Exit> {
+    let checked = ask(probes).await;
+    tell(&checked, format, output)?;
+    Ok(checked.exit)
+}
+
+async fn ask(probes: Vec<Probe>) -> Checked {
     let answers = join_all(probes.into_iter().map(|Probe { name, keys, ask }| async move {
         let asked = Instant::now();
         let answer = tokio::time::timeout(PATIENCE, ask).await;
-        (name, keys, answer, asked.elapsed())
+        let milliseconds = u64::try_from(asked.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let (exit, problem) = match answer {
+            Ok(Ok(())) => (Exit::Done, None),
+            Ok(Err(failure)) => (Exit::from(&failure), Some(failure.story())),
+            Err(_) => (Exit::Unreachable, Some(format!("no answer within {} s", PATIENCE.as_secs()))),
+        };
+        (Probed { name, ok: problem.is_none(), milliseconds, keys, problem }, exit)
     }))
     .await;
-    let mut exit = Exit::Done;
-    for (name, keys, answer, took) in answers {
-        let (wrong, told) = match answer {
-            Ok(Ok(())) => (Exit::Done, format!("ok    {name:width$}  {} ms", took.as_millis())),
-            Ok(Err(failure)) => {
-                (Exit::from(&failure), format!("WRONG {name:width$}  {}", with_keys(&failure.story(), keys)))
+    let exit = answers.iter().fold(Exit::Done, |exit, (_, other)| worse(exit, *other));
+    Checked { probes: answers.into_iter().map(|(probed, _)| probed).collect(), exit }
+}
+
+impl fmt::Display for Checked {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = self.probes.iter().map(|probe| probe.name.len()).max().unwrap_or_default();
+        for Probed { name, milliseconds, keys, problem, .. } in &self.probes {
+            match problem {
+                None => writeln!(formatter, "ok    {name:width$}  {milliseconds} ms")?,
+                Some(problem) => writeln!(formatter, "WRONG {name:width$}  {}", with_keys(problem, keys))?,
             }
-            Err(_) => (
-                Exit::Unreachable,
-                format!("WRONG {name:width$}  no answer within {} s; see {keys}", PATIENCE.as_secs()),
-            ),
-        };
-        writeln!(output, "{told}")?;
-        exit = worse(exit, wrong);
+        }
+        Ok(())
     }
-    Ok(exit)
 }
 
 /// The keys end the first line: what follows it is to be copied as it is.
@@ -85,7 +117,7 @@ mod tests {
 
     async fn told(probes: Vec<Probe>) -> (Exit, String) {
         let mut output = Vec::new();
-        let exit = check(probes, &mut output).await.unwrap();
+        let exit = check(probes, Format::Text, &mut output).await.unwrap();
         (exit, String::from_utf8(output).unwrap())
     }
 
@@ -104,6 +136,17 @@ mod tests {
 
         assert_eq!(told(vec![down(), good()]).await.0, Exit::Unreachable);
         assert_eq!(told(vec![good()]).await.0, Exit::Done);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn programs_get_the_same_as_a_document() {
+        let probes = vec![probe("kafka", async { Ok(()) }), probe("cassandra", async { Err(unreachable()) })];
+        let mut output = Vec::new();
+        assert_eq!(check(probes, Format::Json, &mut output).await.unwrap(), Exit::Unreachable);
+        let told: serde_json::Value = serde_json::from_slice(&output).unwrap();
+        assert_eq!(told["probes"][0]["ok"], true, "{told}");
+        assert_eq!(told["probes"][1]["problem"], "unreachable: connection refused", "{told}");
+        assert_eq!(told["probes"][1]["keys"], "some.key", "{told}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,10 +1,13 @@
 //! `check keycloak`: the table map against the live database, for a person to read.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::io::Write;
 
-use super::Exit;
+use serde::{Serialize, Serializer};
+
+use super::{Exit, answer};
 use crate::adapters::keycloak::{MapRow, TableMap};
+use crate::cli::Format;
 use crate::ports::Failure;
 use crate::settings::KeycloakSettings;
 
@@ -17,18 +20,68 @@ const HEADINGS: [&str; 8] = ["", "table", "Keycloak", "a user is in", "index", "
 pub fn tell(
     settings: &KeycloakSettings,
     found: Result<TableMap, Failure>,
+    format: Format,
     output: &mut (dyn Write + Send),
 ) -> std::io::Result<Exit> {
-    match found {
-        Ok(map) => {
-            output.write_all(render(settings, &map).as_bytes())?;
-            let is_ready = map.refusals.is_empty() && map.rows.iter().all(|row| row.rights != "MISSING");
-            Ok(if is_ready { Exit::Done } else { Exit::Held })
+    let exit = match &found {
+        Ok(map) if map.refusals.is_empty() && map.rows.iter().all(|row| row.rights != "MISSING") => Exit::Done,
+        Ok(_) => Exit::Held,
+        Err(failure) => Exit::from(failure),
+    };
+    answer::tell(&Told { settings, found }, format, output)?;
+    Ok(exit)
+}
+
+struct Told<'a> {
+    settings: &'a KeycloakSettings,
+    found: Result<TableMap, Failure>,
+}
+
+impl fmt::Display for Told<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.found {
+            Ok(map) => formatter.write_str(&render(self.settings, map)),
+            Err(failure) => writeln!(formatter, "WRONG keycloak's schema  {}", failure.story()),
         }
-        Err(failure) => {
-            writeln!(output, "WRONG keycloak's schema  {}", failure.story())?;
-            Ok(Exit::from(&failure))
-        }
+    }
+}
+
+impl Serialize for Told<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let document = match &self.found {
+            Ok(map) => serde_json::json!({
+                "versions": map.versions,
+                "database": self.settings.database,
+                "schema": self.settings.schema,
+                "realm": self.settings.realm,
+                "realmId": map.realm_id,
+                "tables": map.rows.iter().map(Row::from).collect::<Vec<_>>(),
+                "warnings": map.warnings.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                "refusals": map.refusals.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            }),
+            Err(failure) => serde_json::json!({ "problem": failure.story() }),
+        };
+        document.serialize(serializer)
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Row<'a> {
+    place: Option<usize>,
+    table: &'a str,
+    keycloak: &'a str,
+    names_a_user_by: &'a str,
+    index: &'a str,
+    rows: u64,
+    rights: &'a str,
+    why: &'a str,
+}
+
+impl<'a> From<&'a MapRow> for Row<'a> {
+    fn from(row: &'a MapRow) -> Self {
+        let MapRow { place, table, keycloak, names_a_user_by, rows, index, rights, why } = row;
+        Self { place: *place, table, keycloak, names_a_user_by, index, rows: *rows, rights, why }
     }
 }
 

@@ -1,14 +1,36 @@
 //! `config`: what is in effect, and where it comes from.
 
-use std::fmt::Write;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::Write;
 
+use super::Exit;
+use crate::cli::Format;
 use crate::settings::Loaded;
+
+/// Prints them: as TOML, or as one document with the place of each value that is not a default.
+///
+/// # Errors
+/// When `output` cannot be written.
+pub fn tell(loaded: &Loaded, format: Format, output: &mut dyn Write) -> anyhow::Result<Exit> {
+    match format {
+        Format::Text => output.write_all(render(loaded)?.as_bytes())?,
+        Format::Json => {
+            let origins: BTreeMap<_, _> =
+                loaded.origins.iter().map(|(key, origin)| (key, origin.to_string())).collect();
+            let document = serde_json::json!({ "settings": loaded.settings, "origins": origins });
+            serde_json::to_writer_pretty(&mut *output, &document)?;
+            writeln!(output)?;
+        }
+    }
+    Ok(Exit::Done)
+}
 
 /// The settings as TOML that could be used as a file, secrets aside; each value that is not a default names its place.
 ///
 /// # Errors
 /// When the settings cannot be written as TOML, which would be a bug.
-pub fn render(loaded: &Loaded) -> anyhow::Result<String> {
+fn render(loaded: &Loaded) -> anyhow::Result<String> {
     let mut section = String::new();
     let mut text = String::new();
     for line in toml::to_string(&loaded.settings)?.lines() {
@@ -50,6 +72,16 @@ mod tests {
         );
         assert!(text.contains("\"sasl.password\" = \"***\"  # from"), "{text}");
         assert!(text.contains("page = 250\n") && text.contains("purge.mode is not set"), "{text}");
+    }
+
+    #[test]
+    fn programs_get_the_same_values_with_their_places() {
+        let mut output = Vec::new();
+        let loaded = loaded(&[("ENV_NAME", "prod"), ("sunbird_cassandra_password", "hunter2")]);
+        tell(&loaded, Format::Json, &mut output).unwrap();
+        let told: serde_json::Value = serde_json::from_slice(&output).unwrap();
+        assert_eq!((&told["settings"]["env"], &told["origins"]["env"]), (&"prod".into(), &"ENV_NAME".into()), "{told}");
+        assert_eq!(told["settings"]["cassandra"]["password"], "***", "{told}");
     }
 
     #[test]

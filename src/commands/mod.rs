@@ -1,5 +1,6 @@
 //! What a person runs: one file per command. `run` is the composition root, the only place that builds the adapters.
 
+pub mod answer;
 pub mod audit;
 pub mod canary_log;
 pub mod check;
@@ -10,6 +11,7 @@ pub mod observe;
 pub mod reachable;
 pub mod rules;
 pub mod run;
+pub mod shell;
 pub mod submit;
 pub mod watch;
 pub mod world;

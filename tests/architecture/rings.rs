@@ -54,10 +54,12 @@ const LOOP: &str = "src/pipeline/run.rs";
 const SHARED: &str = "tls";
 
 /// A crate, and where alone it is spoken.
-const HOMES: [(&str, &[&str]); 10] = [
+const HOMES: [(&str, &[&str]); 12] = [
     ("axum", &["src/admin/"]),
     ("backoff", &["src/pipeline/retry.rs"]),
-    ("clap", &["src/cli.rs", "src/main.rs"]),
+    ("clap", &["src/cli.rs", "src/cli/", "src/main.rs"]),
+    ("clap_complete", &["src/cli/shell.rs", "src/commands/shell.rs"]),
+    ("clap_mangen", &["src/commands/shell.rs"]),
     ("config::Config", &["src/settings/"]),
     ("csv", &["src/commands/id_file.rs", "src/commands/watch/lists.rs"]),
     ("indicatif", &["src/commands/submit/", "src/commands/audit/", "src/commands/watch/"]),

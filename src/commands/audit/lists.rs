@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
+use serde::Serialize;
 
 use crate::cli::AuditArgs;
 use crate::commands::BadInput;
@@ -13,15 +14,20 @@ use crate::domain::ids::UserId;
 use crate::ports::Purged;
 
 /// Where ids go, if anywhere.
+#[derive(Serialize)]
 pub(super) struct Lists {
+    #[serde(rename = "output")]
     left: Option<List>,
+    #[serde(rename = "protectedOutput")]
     protected: Option<List>,
     /// Ids that no file of ids can hold.
     unlisted: u64,
 }
 
+#[derive(Serialize)]
 struct List {
     path: PathBuf,
+    #[serde(skip)]
     writer: IdWriter,
     users: u64,
 }

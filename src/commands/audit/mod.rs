@@ -5,17 +5,20 @@ mod lists;
 mod source;
 mod tally;
 
+use std::fmt;
 use std::io::{BufRead, Write};
 use std::time::Duration;
 
 use futures::future::try_join_all;
+use serde::Serialize;
 
 use self::lists::Lists;
 use self::source::Source;
 use self::tally::Tally;
 use super::Exit;
+use super::answer::tell;
 use super::world::Dependencies;
-use crate::cli::AuditArgs;
+use crate::cli::{AuditArgs, Format};
 use crate::domain::ids::{ObjectType, UserId};
 use crate::domain::verdict::PurgeKind;
 use crate::ports::{Disposition, Failure, IdentityStore, PurgeOrder, UserDirectory};
@@ -32,7 +35,7 @@ pub async fn audit(
     settings: &Settings,
     args: &AuditArgs,
     input: &mut (dyn BufRead + Send),
-    output: &mut (dyn Write + Send),
+    (format, output): (Format, &mut (dyn Write + Send)),
 ) -> anyhow::Result<Exit> {
     let settings = reading_only(settings);
     let Dependencies { directory, identities, .. } = Dependencies::try_new(&settings, None)?;
@@ -49,12 +52,39 @@ pub async fn audit(
     if let Err(stop) = audit.run(source).await {
         let Stop::Failure(failure) = stop else { return Err(stop.into()) };
         // Order: what was counted so far would look like the whole.
-        writeln!(output, "stopped after {} users: {}", audit.tally.users, failure.story())?;
+        tell(&Stopped { users: audit.tally.users, problem: failure.story() }, format, output)?;
         return Ok(Exit::from(&failure));
     }
-    write!(output, "{}", audit.tally)?;
-    writeln!(output, "{}", audit.lists)?;
-    Ok(audit.tally.exit())
+    let exit = audit.tally.exit();
+    tell(&Audited { tally: audit.tally, lists: audit.lists }, format, output)?;
+    Ok(exit)
+}
+
+/// How it ended before its end.
+#[derive(Serialize)]
+struct Stopped {
+    users: u64,
+    problem: String,
+}
+
+impl fmt::Display for Stopped {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(formatter, "stopped after {} users: {}", self.users, self.problem)
+    }
+}
+
+#[derive(Serialize)]
+struct Audited {
+    #[serde(flatten)]
+    tally: Tally,
+    #[serde(flatten)]
+    lists: Lists,
+}
+
+impl fmt::Display for Audited {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(formatter, "{}{}", self.tally, self.lists)
+    }
 }
 
 /// As for a dry run, and without the fuses: a count harms nobody, and it is what a person decides by.

@@ -3,24 +3,30 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::Serialize;
+
 use crate::commands::Exit;
 use crate::ports::{Failure, Purged};
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Tally {
     pub users: u64,
     pub deleted: u64,
     pub not_deleted: u64,
     /// Asked for by name, and not in Cassandra.
     pub without_row: u64,
+    /// A purge would take something from them.
+    #[serde(rename = "stillKnown")]
     known: u64,
     tables: BTreeMap<&'static str, Found>,
     protected: BTreeMap<&'static str, u64>,
     /// By the bounded word of what failed.
+    #[serde(rename = "notRead")]
     unread: BTreeMap<String, u64>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize)]
 struct Found {
     users: u64,
     rows: u64,
@@ -120,6 +126,8 @@ mod tests {
         {
             assert!(cells.iter().any(|cells| *cells == row), "{text}");
         }
+        let told = serde_json::to_value(&tally).unwrap();
+        assert_eq!((&told["stillKnown"], &told["tables"]["credential"]["rows"]), (&2.into(), &3.into()), "{told}");
         tally.unread(&Failure::new(Disposition::Reject, "bad_row"));
         assert_eq!(tally.exit(), Exit::Held);
     }

@@ -1,10 +1,12 @@
 //! The success and the failure csv, a line for every user who has ended.
 
+use std::fmt;
 use std::fs::File;
-use std::io::{self, Write};
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use serde::Serialize;
 
 use crate::cli::WatchArgs;
 use crate::commands::BadInput;
@@ -12,15 +14,29 @@ use crate::domain::tally::{Ended, Tally, is_failure};
 
 const HEADER: [&str; 6] = ["userId", "outcome", "reason", "stage", "attempts", "time"];
 
+/// A csv file, and how many users it holds.
+#[derive(Serialize)]
+pub(super) struct Listed {
+    path: PathBuf,
+    users: u64,
+}
+
+impl fmt::Display for Listed {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} holds {} users", self.path.display(), self.users)
+    }
+}
+
 /// Writes those that are asked for and says how many lines each has.
-pub(super) fn write(args: &WatchArgs, tally: &Tally, output: &mut (dyn Write + Send)) -> anyhow::Result<()> {
+pub(super) fn write(args: &WatchArgs, tally: &Tally) -> anyhow::Result<Vec<Listed>> {
+    let mut written = Vec::new();
     for (path, failures) in [(&args.success, false), (&args.failure, true)] {
         let Some(path) = path else { continue };
         let lines = tally.lines().into_iter().filter(|(_, ended)| is_failure(ended.status) == failures);
-        let count = write_one(path, lines).with_context(|| BadInput(path.display().to_string()))?;
-        writeln!(output, "{} holds {count} users", path.display())?;
+        let users = write_one(path, lines).with_context(|| BadInput(path.display().to_string()))?;
+        written.push(Listed { path: path.clone(), users });
     }
-    Ok(())
+    Ok(written)
 }
 
 fn write_one<'a>(path: &Path, lines: impl Iterator<Item = (&'a str, &'a Ended)>) -> io::Result<u64> {

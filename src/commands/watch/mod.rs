@@ -2,20 +2,24 @@
 
 mod lists;
 mod screen;
+mod summary;
 #[cfg(test)]
 mod tests;
 
-use std::io::Write;
+use std::io::{Write, stderr};
 use std::pin::pin;
 use std::time::{Duration, SystemTime};
 
 use futures::{Stream, StreamExt};
+use serde::Serialize;
 use tokio::time::{MissedTickBehavior, interval};
 
 use self::screen::Screen;
+use self::summary::Watched;
+use super::answer::tell;
 use super::{Exit, world};
 use crate::adapters::kafka::statuses::{From, Heard, statuses};
-use crate::cli::WatchArgs;
+use crate::cli::{Format, WatchArgs};
 use crate::domain::tally::Tally;
 use crate::domain::told;
 use crate::settings::Settings;
@@ -28,10 +32,13 @@ pub struct Console<'a> {
     pub output: &'a mut (dyn Write + Send),
     /// Somebody sees a line that is drawn again and again.
     pub interactive: bool,
+    /// Of the end; as a document it has standard output for itself.
+    pub format: Format,
 }
 
 /// Why following ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 enum End {
     /// Everybody of the submission has ended.
     Done,
@@ -85,13 +92,8 @@ pub async fn watch(
 ) -> anyhow::Result<Exit> {
     let mut tally = Tally::of(args.request_id.clone());
     let end = follow(args, heard, stop, &mut tally, console).await?;
-    write!(console.output, "{}", screen::summary(&tally))?;
-    match end {
-        End::Done => {}
-        End::SoFar => writeln!(console.output, "so far: --no-wait waits for nobody")?,
-        End::Interrupted => writeln!(console.output, "interrupted: watching again continues, nothing is lost")?,
-    }
-    lists::write(args, &tally, console.output)?;
+    let watched = Watched { tally: &tally, end, lists: lists::write(args, &tally)? };
+    tell(&watched, console.format, console.output)?;
     Ok(if tally.has_failures() || end == End::Interrupted { Exit::Left } else { Exit::Done })
 }
 
@@ -112,7 +114,10 @@ async fn follow(
             biased;
             () = &mut stop => return Ok(End::Interrupted),
             _ = look.tick() => {
-                screen.show(tally, is_caught_up, console.output)?;
+                match console.format {
+                    Format::Text => screen.show(tally, is_caught_up, console.output)?,
+                    Format::Json => screen.show(tally, is_caught_up, &mut stderr())?,
+                }
                 // Order: only what was told up to now, all of it, says that nobody waits.
                 if is_caught_up && tally.is_done() {
                     return Ok(End::Done);

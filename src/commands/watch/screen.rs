@@ -37,12 +37,7 @@ impl Screen {
         }
     }
 
-    pub(super) fn show(
-        &mut self,
-        tally: &Tally,
-        is_caught_up: bool,
-        output: &mut (dyn Write + Send),
-    ) -> io::Result<()> {
+    pub(super) fn show(&mut self, tally: &Tally, is_caught_up: bool, output: &mut dyn Write) -> io::Result<()> {
         let (now, ended) = (Instant::now(), tally.ended());
         if is_caught_up {
             self.recent.push_back((now, ended));
@@ -70,7 +65,7 @@ impl Screen {
 }
 
 /// One line: how many, how fast, how long still, and what a person would want to see at once.
-fn line(tally: &Tally, rate: Option<f64>) -> String {
+pub(super) fn line(tally: &Tally, rate: Option<f64>) -> String {
     let ended = tally.ended();
     let mut line = match tally.expected() {
         Some(expected) => format!("{ended} of {expected} users"),
@@ -95,20 +90,4 @@ fn line(tally: &Tally, rate: Option<f64>) -> String {
         write!(line, ", {} waiting", tally.waiting()).ok();
     }
     line
-}
-
-/// How everybody stands, a line for each way.
-pub(super) fn summary(tally: &Tally) -> String {
-    let mut text = format!("{}\n", line(tally, None));
-    for ((status, reason), count) in tally.counts() {
-        writeln!(text, "  {:8}  {reason:22}  {count}", status.name()).ok();
-    }
-    for range in tally.lost_ranges() {
-        writeln!(text, "  nobody of token range {} was told", range.name).ok();
-    }
-    let retried: Vec<_> = tally.retried().map(|(stage, users)| format!("{stage} {users}")).collect();
-    if !retried.is_empty() {
-        writeln!(text, "  users tried more than once, by stage: {}", retried.join(", ")).ok();
-    }
-    text
 }

@@ -38,7 +38,7 @@ fn args(no_wait: bool) -> WatchArgs {
 /// What is said, when more never comes.
 async fn said(args: &WatchArgs, heard: Vec<Heard>) -> (Exit, String) {
     let (heard, mut output) = (stream::iter(heard).chain(stream::pending()), Vec::new());
-    let mut console = Console { output: &mut output, interactive: false };
+    let mut console = Console { output: &mut output, interactive: false, format: Format::Text };
     let patience = tokio::time::sleep(Duration::from_mins(1));
     let exit = watch(args, heard, patience, &mut console).await.unwrap();
     (exit, String::from_utf8(output).unwrap())
@@ -98,10 +98,22 @@ async fn each_user_has_one_line_in_one_of_the_files() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn programs_get_one_document_at_the_end() {
+    let heard = stream::iter([submission(1), status("a", true, "FAILED", "sync_failed"), Heard::CaughtUp]);
+    let mut output = Vec::new();
+    let mut console = Console { output: &mut output, interactive: false, format: Format::Json };
+    let exit = watch(&args(false), heard.chain(stream::pending()), std::future::pending(), &mut console).await.unwrap();
+    let told: serde_json::Value = serde_json::from_slice(&output).unwrap();
+    let counts = json!([{ "status": "FAILED", "reason": "sync_failed", "users": 1 }]);
+    assert_eq!((exit, &told["end"], &told["counts"]), (Exit::Left, &json!("done"), &counts), "{told}");
+    assert_eq!((&told["expected"], &told["retried"]["sync"]), (&json!(1), &json!(1)), "{told}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_pipe_gets_a_line_now_and_then() {
     let heard = stream::iter([submission(1), Heard::CaughtUp]).chain(stream::pending());
     let mut output = Vec::new();
-    let mut console = Console { output: &mut output, interactive: false };
+    let mut console = Console { output: &mut output, interactive: false, format: Format::Text };
     watch(&args(false), heard, tokio::time::sleep(Duration::from_secs(35)), &mut console).await.unwrap();
     let text = String::from_utf8(output).unwrap();
     assert_eq!(text.matches("0 of 1 users, 0/s\n").count(), 3, "{text}");
