@@ -4,8 +4,11 @@ mod audit;
 mod check;
 mod format;
 mod shell;
+mod redrive;
+mod status;
 mod submit;
 mod watch;
+mod when;
 
 use std::path::PathBuf;
 
@@ -15,8 +18,11 @@ pub use audit::AuditArgs;
 pub use check::{CheckArgs, CheckSubject};
 pub use format::Format;
 pub use shell::{CompletionsArgs, ManArgs};
+pub use redrive::{FilterArgs, ParkArgs, RedriveArgs, RedriveTask, RunArgs, ShowArgs};
+pub use status::StatusArgs;
 pub use submit::{SubmitAction, SubmitArgs};
 pub use watch::WatchArgs;
+pub use when::When;
 
 const ABOUT: &str = "\
 When somebody deletes an account in Sunbird, the row in Cassandra is blanked, but the search index and Keycloak still \
@@ -39,9 +45,10 @@ Configuration, later ones win:
 
 Exit codes:
   0   done
-  1   audit: of a deleted user something is left; watch: somebody is PARTIAL or FAILED
+  1   audit: of a deleted user something is left; watch: somebody is PARTIAL or FAILED;
+      redrive: a failed record is open; status: something is left or failed
   64  wrong usage or configuration
-  69  a dependency is unreachable (check, submit, audit, watch)
+  69  a dependency is unreachable (check, submit, audit, watch, redrive, status)
   70  held: a person must mend something first";
 
 /// Purges and re-indexes deleted Sunbird users, driven by Kafka.
@@ -97,6 +104,18 @@ pub enum Command {
     Completions(CompletionsArgs),
     /// Prints the man page, or writes a page for every command into a folder. Needs no configuration.
     Man(ManArgs),
+    /// What failed, and doing it again: lists, shows, sends again or closes the records of the failed topic.
+    ///
+    /// A failed record is open until it is redriven or parked; both are written beside it on the failed topic, so any
+    /// filter and any interruption are safe. Exit code 0: nothing is open (list), everything asked for is done (run, park);
+    /// 1: something is open, or is left for a person.
+    Redrive(RedriveArgs),
+    /// Where is a user: what was asked for and told, what Cassandra, Keycloak and the index say. Changes nothing.
+    ///
+    /// Ends in one sentence for whoever answers an auditor. Ids, counts and reasons only. A system that does not answer is
+    /// told, and the others are asked all the same. Exit code 0: nothing is left, or nothing was to be done; 1: something
+    /// is left, failed, or under way; 69: not known, since somebody does not answer.
+    Status(StatusArgs),
 }
 
 #[cfg(test)]

@@ -54,6 +54,9 @@ fn every_command_can_be_learned_from_its_help() {
         (vec!["check", "--help"], ["--create-topics", "--partitions", "check keycloak"]),
         (vec!["config", "--help"], ["redacted", "not a default", "--config"]),
         (vec!["audit", "--help"], ["--protected", "Exit code 0", "submit delete-user --file ids.csv"]),
+        (vec!["redrive", "--help"], ["park", "Exit code 0", "redrive run --reason sync_failed"]),
+        (vec!["redrive", "run", "--help"], ["--limit", "--rate", "read again where it stood"]),
+        (vec!["status", "--help"], ["--since", "Exit code 0", "an auditor"]),
         (vec!["submit", "--help"], ["retire-local-user", "--rate", "userId, user_id or id"]),
     ] {
         let ended = run(&mut program(&arguments));
@@ -79,6 +82,11 @@ fn wrong_usage_is_64() {
         vec!["check", "kafka"],
         vec!["check", "keycloak", "--create-topics"],
         vec!["audit", "u-1", "--file", "ids.csv"],
+        vec!["redrive"],
+        vec!["redrive", "park", "--all"],
+        vec!["redrive", "run", "--since", "yesterday"],
+        vec!["status"],
+        vec!["status", " "],
     ] {
         let ended = run(&mut program(&arguments));
         assert_eq!((ended.code, ended.output.as_str()), (64, ""), "{arguments:?}: {}", ended.errors);

@@ -3,5 +3,6 @@
 pub mod cassandra;
 pub mod kafka;
 pub mod keycloak;
+pub mod search;
 pub mod sync_api;
 pub mod tls;

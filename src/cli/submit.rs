@@ -79,7 +79,7 @@ impl From<SubmitAction> for Action {
     }
 }
 
-fn rate(text: &str) -> Result<CallRate, String> {
+pub(super) fn rate(text: &str) -> Result<CallRate, String> {
     CallRate::parse(text).ok_or_else(|| "must be a number per s, min or h, such as 100/s".to_owned())
 }
 

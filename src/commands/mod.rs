@@ -9,9 +9,11 @@ pub mod config;
 mod id_file;
 pub mod observe;
 pub mod reachable;
+pub mod redrive;
 pub mod rules;
 pub mod run;
 pub mod shell;
+pub mod status;
 pub mod submit;
 pub mod watch;
 pub mod world;
@@ -26,6 +28,7 @@ use crate::settings::SettingsError;
 pub enum Exit {
     Done,
     /// `audit`: Keycloak still knows somebody who is deleted. `watch`: somebody is PARTIAL or FAILED.
+    /// `redrive`: a failed record is open. `status`: something of the user is left, or failed.
     Left,
     /// Wrong usage or configuration.
     Usage,

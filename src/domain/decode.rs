@@ -41,11 +41,15 @@ pub fn decode(topic: InputTopic, payload: Option<&[u8]>) -> Decoded {
         Ok(Some(event)) => Decoded::Event(event),
         Ok(None) => Decoded::OtherAction,
         Err(Flaw { field, problem }) => {
-            let payload = payload.unwrap_or_default();
-            let hash = format!("{:x}", Sha256::digest(payload));
-            Decoded::Rejected(Rejection { field, problem, size: payload.len(), hash })
+            let size = payload.map_or(0, <[u8]>::len);
+            Decoded::Rejected(Rejection { field, problem, size, hash: hash(payload) })
         }
     }
+}
+
+/// SHA-256 in hexadecimal: recognises a payload without holding it. A tombstone's is that of nothing.
+pub fn hash(payload: Option<&[u8]>) -> String {
+    format!("{:x}", Sha256::digest(payload.unwrap_or_default()))
 }
 
 /// None for an action of other consumers.
@@ -234,6 +238,9 @@ fn origin(record: &Value) -> Origin {
         request_id: cdata.iter().find(|(kind, _)| kind == "Request").map(|(_, id)| id.clone()),
         cdata,
         organisation_id: short_text(member(member(record, "edata"), "organisationId")),
+        redriven: member(member(record, "edata"), "redriven")
+            .as_u64()
+            .map_or(0, |times| times.try_into().unwrap_or(u32::MAX)),
     }
 }
 

@@ -92,6 +92,8 @@ pub struct Origin {
     pub organisation_id: Option<String>,
     /// Who submitted it, when a command of ours did.
     pub request_id: Option<String>,
+    /// How often `redrive` has sent it again: a quarantine needs to know, and only the event itself can tell.
+    pub redriven: u32,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -5,6 +5,7 @@
 
 pub mod decode;
 pub mod event;
+pub mod failed;
 pub mod ids;
 pub mod join;
 pub mod ledger;
@@ -16,3 +17,4 @@ pub mod report;
 pub mod tally;
 pub mod told;
 pub mod verdict;
+pub mod whereabouts;

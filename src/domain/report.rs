@@ -5,6 +5,7 @@
 
 pub mod delay;
 pub mod failed;
+pub mod redrive;
 pub mod status;
 pub mod summary;
 #[cfg(test)]
@@ -128,6 +129,12 @@ fn trace(origin: &Origin) -> Vec<Named<'_>> {
 /// Sunbird writes `User` with a capital in `object.type`.
 fn object_kind(object_type: &ObjectType) -> &str {
     if object_type.is_user() { "User" } else { object_type.as_str() }
+}
+
+/// Of `redriven`: what most events are, and then it is not told.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_never(times: &u32) -> bool {
+    *times == 0
 }
 
 fn json(payload: &impl Serialize) -> Vec<u8> {

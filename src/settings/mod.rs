@@ -10,6 +10,7 @@ mod load;
 mod properties;
 mod purge;
 mod rules;
+mod search;
 mod shape;
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,7 @@ pub use load::{Loaded, Origins, Problem, SettingsError, environment};
 pub use properties::{RESERVED_PROPERTIES, reserved_property};
 pub use purge::{PurgeMode, PurgeSettings, Verify};
 pub use rules::CallRate;
+pub use search::SearchSettings;
 pub use trail::{EventPolicy, TrailSettings};
 
 /// Everything that can be set. Unknown keys are refused.
@@ -46,6 +48,7 @@ pub struct Settings {
     pub guard: GuardSettings,
     pub cassandra: CassandraSettings,
     pub sync: SyncSettings,
+    pub search: SearchSettings,
     pub purge: PurgeSettings,
     pub keycloak: KeycloakSettings,
     pub retry: RetrySettings,
@@ -76,6 +79,13 @@ impl Settings {
             (Some(PurgeMode::DryRun), None) => format!("{group}-dry-run"),
             _ => group.clone(),
         }
+    }
+}
+
+impl KafkaSettings {
+    /// The group of `redrive`, which nobody is a member of: its offsets say how far the failed topic is worked off.
+    pub fn redrive_group(&self) -> String {
+        format!("{}-redrive-group", self.group.strip_suffix("-group").unwrap_or(&self.group))
     }
 }
 

@@ -48,6 +48,7 @@ impl Settings {
         self.check_intake(&mut rules);
         self.check_cassandra(&mut rules);
         self.check_sync(&mut rules);
+        self.check_search(&mut rules);
         self.check_purge(&mut rules);
         self.check_admin_api(&mut rules);
         self.check_waits(&mut rules);
@@ -182,6 +183,15 @@ impl Settings {
         );
         rules.positive(sync.timeout, "sync.timeout");
         rules.require(sync.linger <= Duration::from_secs(10), "sync.linger", "must be at most 10s");
+    }
+
+    fn check_search(&self, rules: &mut Rules) {
+        let search = &self.search;
+        if let Some(endpoint) = &search.endpoint {
+            rules.url(endpoint, "search.endpoint");
+        }
+        rules.require(is_topic(&search.index), "search.index", "must be of letters, digits, '.', '_' and '-'");
+        rules.positive(search.timeout, "search.timeout");
     }
 
     fn check_purge(&self, rules: &mut Rules) {

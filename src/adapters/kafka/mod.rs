@@ -9,6 +9,7 @@
 mod client;
 mod committing;
 pub mod consumer;
+pub mod decided;
 mod group_offsets;
 mod handover;
 pub mod lag;
@@ -20,6 +21,7 @@ pub mod ownership;
 mod poller;
 mod position;
 pub mod producer;
+pub mod reading;
 mod rebalance;
 pub mod statuses;
 #[cfg(test)]

@@ -61,7 +61,7 @@ impl KafkaPublisher {
     async fn enqueue(
         &self,
         producer: &FutureProducer<Quiet>,
-        record: &OutputRecord,
+        (partition, record): (Option<i32>, &OutputRecord),
     ) -> Result<DeliveryFuture, Failure> {
         let mut headers = OwnedHeaders::new_with_capacity(record.headers.len());
         for (key, value) in &record.headers {
@@ -69,7 +69,7 @@ impl KafkaPublisher {
         }
         let mut queued = FutureRecord {
             topic: self.topics.name(record.topic),
-            partition: None,
+            partition,
             payload: Some(record.payload.as_slice()),
             key: record.key.as_deref(),
             timestamp: None,
@@ -87,10 +87,19 @@ impl KafkaPublisher {
         }
     }
 
-    async fn publish_all(&self, records: &[OutputRecord]) -> Result<(), Unpublished> {
-        let all = |failure| Unpublished { places: (0..records.len()).collect(), failure };
+    /// Writes each to this partition of its topic, whatever its key says.
+    pub async fn publish_to(&self, records: &[(i32, OutputRecord)]) -> Result<(), Unpublished> {
+        self.publish_all(records.iter().map(|(partition, record)| (Some(*partition), record))).await
+    }
+
+    async fn publish_all<'a>(
+        &self,
+        records: impl ExactSizeIterator<Item = (Option<i32>, &'a OutputRecord)>,
+    ) -> Result<(), Unpublished> {
+        let count = records.len();
+        let all = |failure| Unpublished { places: (0..count).collect(), failure };
         let producer = self.producer().map_err(all)?;
-        let mut queued = Vec::with_capacity(records.len());
+        let mut queued = Vec::with_capacity(count);
         for record in records {
             queued.push(self.enqueue(&producer, record).await);
         }
@@ -109,7 +118,7 @@ impl KafkaPublisher {
 impl Publisher for KafkaPublisher {
     /// A record that is told as failed may have been written all the same; a repeat is recognised by its id.
     fn publish<'a>(&'a self, records: &'a [OutputRecord]) -> BoxFuture<'a, Result<(), Unpublished>> {
-        self.publish_all(records).boxed()
+        self.publish_all(records.iter().map(|record| (None, record))).boxed()
     }
 }
 

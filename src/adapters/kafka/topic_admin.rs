@@ -160,6 +160,15 @@ impl TopicAdmin {
         Ok(warnings)
     }
 
+    /// How long the topic keeps a record; `None` for ever, or for as long as nobody tells.
+    pub async fn retention(&self, topic: Topic) -> Result<Option<Duration>, TopicError> {
+        let name = self.topics.name(topic);
+        let asked = self.admin.describe_configs(&[ResourceSpecifier::Topic(name)], &limit()).await;
+        let described = asked.map_err(TopicError::Unreachable)?.into_iter().next().and_then(Result::ok);
+        let kept = described.as_ref().and_then(|found| value(found, "retention.ms")?.parse().ok());
+        Ok(kept.map(Duration::from_millis))
+    }
+
     /// How many brokers there are, and what they say against the topic.
     async fn ask(&self, topic: Option<String>) -> Result<(usize, Option<RDKafkaErrorCode>), TopicError> {
         let asker = Arc::clone(&self.asker);

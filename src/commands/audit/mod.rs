@@ -88,7 +88,7 @@ impl fmt::Display for Audited {
 }
 
 /// As for a dry run, and without the fuses: a count harms nobody, and it is what a person decides by.
-fn reading_only(settings: &Settings) -> Settings {
+pub(super) fn reading_only(settings: &Settings) -> Settings {
     let mut settings = settings.clone();
     settings.purge.mode = Some(PurgeMode::DryRun);
     settings.purge.verify = Verify::Count;

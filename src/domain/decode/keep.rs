@@ -32,6 +32,7 @@ const EVENT: &[Keep] = &[
             whole("objectType"),
             whole("organisationId"),
             whole("followUp"),
+            whole("redriven"),
         ]),
     },
 ];

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Envelope, Named, Writer, object_kind};
+use super::{Envelope, Named, Writer, is_never, object_kind};
 use crate::domain::event::{Event, FollowUp};
 use crate::domain::ids::UserId;
 use crate::domain::record::{OutputRecord, OutputTopic};
@@ -14,6 +14,8 @@ struct Edata<'a> {
     user_id: &'a str,
     object_type: &'a str,
     organisation_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "is_never")]
+    redriven: u32,
     follow_up: Again<'a>,
 }
 
@@ -32,6 +34,7 @@ pub fn follow_up_record(writer: &Writer, event: &Event, user: &UserId, follow_up
         user_id: user.as_str(),
         object_type: event.object_type.as_str(),
         organisation_id: event.origin.organisation_id.as_deref(),
+        redriven: event.origin.redriven,
         follow_up: Again { why: why.name(), look: *look, of },
     };
     let object = Named { id: user.as_str(), kind: object_kind(&event.object_type) };

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{JOB_NAME, Named, Source, json};
+use super::{JOB_NAME, Named, Source, is_never, json};
 use crate::domain::event::{Event, Rejection, Subjects, TokenRange};
 use crate::domain::ids::UserId;
 use crate::domain::outcome::{Ending, Reason, StageReports};
@@ -71,6 +71,8 @@ struct Edata<'a> {
     action: &'static str,
     object_type: &'a str,
     organisation_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "is_never")]
+    redriven: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     user_ids: Option<Vec<&'a str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -102,6 +104,7 @@ pub fn failed_record(source: &Source, event: &Event, users: &[UserId], info: &Fa
             action: event.action.name(),
             object_type: event.object_type.as_str(),
             organisation_id: event.origin.organisation_id.as_deref(),
+            redriven: event.origin.redriven,
             user_ids: user_ids.map(|users| users.iter().map(UserId::as_str).collect()),
             token_range,
         },

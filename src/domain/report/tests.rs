@@ -33,6 +33,7 @@ fn event(ids: &[&str]) -> Event {
             cdata: vec![("Request".into(), "r-1".into()), ("Batch".into(), "b-7".into())],
             organisation_id: Some("org-1".into()),
             request_id: Some("r-1".into()),
+            redriven: 0,
         },
     }
 }

@@ -13,6 +13,7 @@ fn origin() -> Origin {
         cdata: vec![("Request".into(), "e413d019f31bcb2d3736b7054f1fd6e2".into())],
         organisation_id: Some("01309282781705830427".into()),
         request_id: Some("e413d019f31bcb2d3736b7054f1fd6e2".into()),
+        redriven: 0,
     }
 }
 

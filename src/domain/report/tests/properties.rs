@@ -15,11 +15,12 @@ fn any_event() -> impl Strategy<Value = Event> {
         proptest::option::of(0..i64::MAX),
         proptest::collection::vec((select(vec!["Batch", "Request", SOURCE_EVENT]), text()), 0..4),
         proptest::option::of(text()),
+        0..3_u32,
     );
-    let origin = origin.prop_map(|(mid, ets, cdata, organisation_id)| {
+    let origin = origin.prop_map(|(mid, ets, cdata, organisation_id, redriven)| {
         let cdata: Vec<(String, String)> = cdata.into_iter().map(|(kind, id)| (kind.into(), id)).collect();
         let request_id = cdata.iter().find(|(kind, _)| kind == "Request").map(|(_, id)| id.clone());
-        Origin { mid, ets, cdata, organisation_id, request_id }
+        Origin { mid, ets, cdata, organisation_id, request_id, redriven }
     });
     let users = proptest::collection::vec(text(), 1..5).prop_map(|mut ids| {
         ids.sort();

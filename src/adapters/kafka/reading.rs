@@ -1,0 +1,247 @@
+//! Any topic, read from a place to its present end by somebody who commits nothing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::consumer::{Consumer, StreamConsumer};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{BorrowedMessage, Headers, Message};
+use rdkafka::metadata::{MetadataPartition, MetadataTopic};
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::client::{Quiet, admin_config, unusable};
+use super::topic_admin::TopicError;
+use crate::settings::KafkaSettings;
+
+const LIMIT: Duration = Duration::from_secs(10);
+/// Without a record, and without an end, for so long: nobody answers.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// Where to begin.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Start {
+    Beginning,
+    /// Milliseconds since 1970.
+    Time(i64),
+}
+
+/// One record of a topic.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Found {
+    pub partition: i32,
+    pub offset: i64,
+    /// Milliseconds since 1970.
+    pub at: i64,
+    pub key: Option<Vec<u8>>,
+    pub payload: Option<Vec<u8>>,
+    pub headers: Vec<(String, String)>,
+}
+
+impl Found {
+    fn of(message: &BorrowedMessage) -> Self {
+        Self {
+            partition: message.partition(),
+            offset: message.offset(),
+            at: message.timestamp().to_millis().unwrap_or_default(),
+            key: message.key().map(Vec::from),
+            payload: message.payload().map(Vec::from),
+            headers: message.headers().map(texts).unwrap_or_default(),
+        }
+    }
+}
+
+/// A header that is no text is none of ours.
+fn texts(headers: &impl Headers) -> Vec<(String, String)> {
+    let text = |value: Option<&[u8]>| std::str::from_utf8(value?).ok().map(str::to_owned);
+    headers.iter().filter_map(|header| Some((header.key.to_owned(), text(header.value)?))).collect()
+}
+
+/// A topic's partitions, each from its first record that is kept to the one after the last.
+pub type Extent = BTreeMap<i32, (i64, i64)>;
+
+/// Asks one topic after the other; each reading has a connection of its own.
+#[derive(Clone)]
+pub struct TopicReader {
+    config: rdkafka::ClientConfig,
+    asker: Arc<StreamConsumer<Quiet>>,
+}
+
+impl TopicReader {
+    /// Kafka need not answer yet.
+    ///
+    /// # Errors
+    /// When a property is refused.
+    pub fn try_new(settings: &KafkaSettings) -> Result<Self, TopicError> {
+        let mut config = admin_config(settings)?;
+        // A group's name is asked for though there is no group: partitions are assigned here and nothing is committed.
+        config
+            .set("group.id", "user-purge-sync-reading")
+            .set("enable.auto.commit", "false")
+            .set("auto.offset.reset", "earliest")
+            .set("isolation.level", "read_committed")
+            .set("enable.partition.eof", "true");
+        let asker = Arc::new(consumer(&config)?);
+        Ok(Self { config, asker })
+    }
+
+    /// # Errors
+    /// When Kafka does not answer, or there is no such topic.
+    pub async fn extent(&self, topic: &str) -> Result<Extent, TopicError> {
+        let (asker, name) = (Arc::clone(&self.asker), topic.to_owned());
+        blocking(move || extent(&asker, &name)).await
+    }
+
+    /// From `start` to what is the end now.
+    ///
+    /// # Errors
+    /// When Kafka does not answer, or there is no such topic.
+    pub async fn read(&self, topic: &str, start: Start) -> Result<Reading, TopicError> {
+        let consumer = Arc::new(consumer(&self.config)?);
+        let (asker, name) = (Arc::clone(&consumer), topic.to_owned());
+        let ends = blocking(move || assign(&asker, &name, start)).await?;
+        Ok(Reading { consumer, ends })
+    }
+
+    /// One record; `None` when it is not kept any more, or was never there.
+    ///
+    /// # Errors
+    /// When Kafka does not answer, or there is no such topic.
+    pub async fn at(&self, topic: &str, partition: i32, offset: i64) -> Result<Option<Found>, TopicError> {
+        let Some((low, high)) = self.extent(topic).await?.get(&partition).copied() else { return Ok(None) };
+        if !(low..high).contains(&offset) {
+            return Ok(None);
+        }
+        let (asker, name) = (Arc::clone(&self.asker), topic.to_owned());
+        blocking(move || {
+            let mut list = TopicPartitionList::new();
+            list.add_partition_offset(&name, partition, Offset::Offset(offset))?;
+            asker.assign(&list)
+        })
+        .await?;
+        let mut one = Reading { consumer: Arc::clone(&self.asker), ends: [(partition, offset + 1)].into() };
+        // A transaction's end has an offset and no record: what comes instead is a later one.
+        Ok(one.next().await?.filter(|found| found.offset == offset))
+    }
+
+    /// The offset of the first record of a partition that is not older than `time`; `None` where all are.
+    ///
+    /// # Errors
+    /// When Kafka does not answer.
+    pub async fn first_since(&self, topic: &str, partition: i32, time: i64) -> Result<Option<i64>, TopicError> {
+        let (asker, name) = (Arc::clone(&self.asker), topic.to_owned());
+        blocking(move || {
+            let mut list = TopicPartitionList::new();
+            list.add_partition_offset(&name, partition, Offset::Offset(time))?;
+            let found = asker.offsets_for_times(list, LIMIT)?;
+            Ok::<_, KafkaError>(found.elements().first().and_then(|element| match element.offset() {
+                Offset::Offset(offset) => Some(offset),
+                _ => None,
+            }))
+        })
+        .await
+    }
+}
+
+/// A reading that is under way.
+pub struct Reading {
+    consumer: Arc<StreamConsumer<Quiet>>,
+    /// Where it ends, of the partitions that are not read to their end yet.
+    ends: BTreeMap<i32, i64>,
+}
+
+impl Reading {
+    /// `None` at the end. Cancellable.
+    ///
+    /// # Errors
+    /// When Kafka does not answer for half a minute.
+    pub async fn next(&mut self) -> Result<Option<Found>, TopicError> {
+        while !self.ends.is_empty() {
+            let silent = |_| TopicError::Unreachable(KafkaError::Canceled);
+            match tokio::time::timeout(SILENCE, self.consumer.recv()).await.map_err(silent)? {
+                Ok(message) => {
+                    let Some(end) = self.ends.get(&message.partition()).copied() else { continue };
+                    if message.offset() + 1 >= end {
+                        self.ends.remove(&message.partition());
+                    }
+                    // What has come since belongs to the next reading.
+                    if message.offset() < end {
+                        return Ok(Some(Found::of(&message)));
+                    }
+                }
+                Err(KafkaError::PartitionEOF(partition)) => drop(self.ends.remove(&partition)),
+                // The client connects again by itself.
+                Err(error) => tracing::debug!(%error, "reading"),
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn consumer(config: &rdkafka::ClientConfig) -> Result<StreamConsumer<Quiet>, TopicError> {
+    config.create_with_context(Quiet).map_err(|error| TopicError::Client(unusable(error)))
+}
+
+fn assign(consumer: &StreamConsumer<Quiet>, name: &str, start: Start) -> Result<BTreeMap<i32, i64>, TopicError> {
+    let extent = extent(consumer, name)?;
+    let mut list = TopicPartitionList::new();
+    for (partition, (low, _)) in &extent {
+        let offset = match start {
+            Start::Beginning => *low,
+            Start::Time(time) => time,
+        };
+        list.add_partition_offset(name, *partition, Offset::Offset(offset)).map_err(TopicError::Unreachable)?;
+    }
+    if let Start::Time(_) = start {
+        // Where nothing is newer the answer is the end.
+        list = consumer.offsets_for_times(list, LIMIT).map_err(TopicError::Unreachable)?;
+    }
+    consumer.assign(&list).map_err(TopicError::Unreachable)?;
+    Ok(extent
+        .into_iter()
+        .filter(|(_, (low, high))| low < high)
+        .map(|(partition, (_, high))| (partition, high))
+        .collect())
+}
+
+fn extent(consumer: &StreamConsumer<Quiet>, name: &str) -> Result<Extent, TopicError> {
+    let metadata = consumer.fetch_metadata(Some(name), LIMIT).map_err(TopicError::Unreachable)?;
+    let topic = metadata.topics().iter().find(|topic| topic.name() == name && topic.error().is_none());
+    let partitions: Vec<i32> =
+        topic.into_iter().flat_map(MetadataTopic::partitions).map(MetadataPartition::id).collect();
+    if partitions.is_empty() {
+        return Err(TopicError::Missing { names: vec![name.to_owned()], option: "" });
+    }
+    let of_one = |partition| {
+        let marks = consumer.fetch_watermarks(name, partition, LIMIT).map_err(TopicError::Unreachable)?;
+        Ok((partition, marks))
+    };
+    partitions.into_iter().map(of_one).collect()
+}
+
+async fn blocking<T: Send + 'static, E: Into<Trouble>>(
+    ask: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Result<T, TopicError>
+where
+    E: Send + 'static,
+{
+    match tokio::task::spawn_blocking(ask).await {
+        Ok(answer) => answer.map_err(|error| error.into().0),
+        Err(_) => Err(TopicError::Unreachable(KafkaError::Canceled)),
+    }
+}
+
+/// Whatever a question fails with, as an error about topics.
+struct Trouble(TopicError);
+
+impl From<TopicError> for Trouble {
+    fn from(error: TopicError) -> Self {
+        Self(error)
+    }
+}
+
+impl From<KafkaError> for Trouble {
+    fn from(error: KafkaError) -> Self {
+        Self(TopicError::Unreachable(error))
+    }
+}

@@ -1,0 +1,128 @@
+//! `redrive list`: why and where, how many, since when.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use super::sources::{Kept, Sources};
+use super::walk::{Step, Walk};
+use super::{Stop, filter, some, time};
+use crate::adapters::kafka::Topic;
+use crate::adapters::kafka::reading::TopicReader;
+use crate::cli::FilterArgs;
+use crate::commands::{Exit, world};
+use crate::domain::failed::{Decision, Undecodable, What};
+use crate::settings::Settings;
+
+/// One line: what has the same stage and error.
+#[derive(Default)]
+struct Group {
+    open: u64,
+    users: u64,
+    /// Sent again before, and failed once more.
+    again: u64,
+    oldest: Option<i64>,
+    newest: i64,
+}
+
+#[derive(Default)]
+struct Histogram {
+    groups: BTreeMap<(String, String), Group>,
+    decided: BTreeMap<Decision, u64>,
+    fading: BTreeMap<Kept, u64>,
+}
+
+impl Histogram {
+    fn add(&mut self, Step { found, failed, decision }: &Step) {
+        if let Some(decision) = decision {
+            *self.decided.entry(*decision).or_default() += 1;
+            return;
+        }
+        let error = match failed.what {
+            What::Event(_) => failed.error.clone(),
+            What::Undecodable(_) => format!("{}: {}", failed.reason(), failed.error),
+        };
+        let group = self.groups.entry((failed.stage.clone(), error)).or_default();
+        group.open += 1;
+        group.users += failed.users().len() as u64;
+        group.again += u64::from(failed.redriven() > 0);
+        group.oldest = Some(group.oldest.map_or(found.at, |oldest| oldest.min(found.at)));
+        group.newest = group.newest.max(found.at);
+    }
+
+    fn open(&self) -> u64 {
+        self.groups.values().map(|group| group.open).sum()
+    }
+
+    fn write(&self, topic: &str, output: &mut (dyn Write + Send)) -> std::io::Result<()> {
+        let decided = |decision| self.decided.get(&decision).copied().unwrap_or_default();
+        let (redriven, parked) = (decided(Decision::Redriven), decided(Decision::Parked));
+        writeln!(output, "{topic}: {} open, {redriven} redriven, {parked} parked", some(self.open(), "record"))?;
+        if self.groups.is_empty() {
+            return Ok(());
+        }
+        let width = self.groups.keys().map(|(_, error)| error.len()).max().unwrap_or_default().max(6);
+        writeln!(
+            output,
+            "\n{:<11} {:<width$} {:>8} {:>8} {:>9}  {:<20}  newest",
+            "stage", "reason", "open", "users", "failed >1", "oldest"
+        )?;
+        for ((stage, error), Group { open, users, again, oldest, newest }) in &self.groups {
+            let (oldest, newest) = (time(oldest.unwrap_or_default()), time(*newest));
+            writeln!(output, "{stage:<11} {error:<width$} {open:>8} {users:>8} {again:>9}  {oldest}  {newest}")?;
+        }
+        Ok(())
+    }
+}
+
+pub(super) async fn list(
+    settings: &Settings,
+    args: &FilterArgs,
+    output: &mut (dyn Write + Send),
+) -> Result<Exit, Stop> {
+    let topics = world::topics(settings)?;
+    let (reader, wanted) = (TopicReader::try_new(&settings.kafka)?, filter(args));
+    let mut sources = Sources::new(settings, reader.clone())?;
+    let topic = topics.name(Topic::Failed);
+    let mut walk = Walk::start(&reader, topic).await?;
+    let mut histogram = Histogram::default();
+    while let Some(step) = walk.next().await? {
+        if !wanted.wants(&step.failed, step.found.at) {
+            continue;
+        }
+        if let (None, What::Undecodable(place)) = (step.decision, &step.failed.what) {
+            let kept = sources.kept(place).await?;
+            *histogram.fading.entry(kept).or_default() += 1;
+        }
+        histogram.add(&step);
+    }
+    histogram.write(topic, output)?;
+    warn(&histogram.fading, output)?;
+    if walk.foreign > 0 {
+        writeln!(output, "\n{} not written by this program or by a later version of it", some(walk.foreign, "record"))?;
+    }
+    Ok(if histogram.open() > 0 { Exit::Left } else { Exit::Done })
+}
+
+/// Of undecodable records: what Kafka has removed, or may soon, nobody can read again.
+pub(super) fn warn(fading: &BTreeMap<Kept, u64>, output: &mut (dyn Write + Send)) -> std::io::Result<()> {
+    if let Some(soon) = fading.get(&Kept::Soon) {
+        writeln!(
+            output,
+            "\nWARNING {} can be read again for less than 48 h: `redrive run`",
+            some(*soon, "undecodable record")
+        )?;
+    }
+    if let Some(gone) = fading.get(&Kept::Gone) {
+        writeln!(
+            output,
+            "\n{} cannot be read again: Kafka has removed what stood there",
+            some(*gone, "undecodable record")
+        )?;
+    }
+    Ok(())
+}
+
+/// Where it stood, for people.
+pub(super) fn place_of(Undecodable { topic, partition, offset, .. }: &Undecodable) -> String {
+    format!("{topic} {partition}:{offset}")
+}

@@ -1,0 +1,105 @@
+//! `redrive`: the failed topic, worked off by a person. What was decided is written beside what it is about, so neither a
+//! filter nor an interruption can lose anything.
+
+mod act;
+mod list;
+mod park;
+mod run;
+mod show;
+mod sources;
+mod walk;
+
+use std::io::Write;
+use std::time::{Duration, SystemTime};
+
+use super::{Exit, world};
+use crate::adapters::kafka::topic_admin::TopicError;
+use crate::cli::{FilterArgs, RedriveArgs, RedriveTask};
+use crate::domain::event::Action;
+use crate::domain::failed::Filter;
+use crate::ports::Failure;
+use crate::settings::Settings;
+
+/// # Errors
+/// When a setting cannot be used, or `output` cannot be written. That Kafka does not answer is told.
+pub async fn redrive(settings: &Settings, args: &RedriveArgs, output: &mut (dyn Write + Send)) -> anyhow::Result<Exit> {
+    let done = match &args.task {
+        RedriveTask::List(filter) => list::list(settings, filter, output).await,
+        RedriveTask::Show(args) => show::show(settings, args, output).await,
+        RedriveTask::Run(args) => run::run(settings, args, output).await,
+        RedriveTask::Park(args) => park::park(settings, args, output).await,
+    };
+    match done {
+        Ok(exit) => Ok(exit),
+        Err(Stop::Failure(failure)) => {
+            writeln!(output, "stopped: {}; starting again does the rest", failure.story())?;
+            Ok(Exit::from(&failure))
+        }
+        Err(Stop::Other(error)) => Err(error),
+    }
+}
+
+/// Why a task ended before its end.
+#[derive(Debug)]
+enum Stop {
+    Failure(Failure),
+    Other(anyhow::Error),
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Failure(failure)
+    }
+}
+
+impl From<TopicError> for Stop {
+    fn from(error: TopicError) -> Self {
+        Self::Failure(world::failure_of_topics(error))
+    }
+}
+
+impl From<std::io::Error> for Stop {
+    fn from(error: std::io::Error) -> Self {
+        Self::Other(error.into())
+    }
+}
+
+impl From<anyhow::Error> for Stop {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Other(error)
+    }
+}
+
+fn filter(args: &FilterArgs) -> Filter {
+    let now = now();
+    Filter {
+        reasons: args.reasons.clone(),
+        stages: args.stages.clone(),
+        actions: args.actions.iter().map(|action| Action::from(*action)).collect(),
+        users: args.users.clone(),
+        since: args.since.map(|when| when.millis(now)),
+        until: args.until.map(|when| when.millis(now)),
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "Kafka knows its records by the time of day")]
+fn now() -> SystemTime {
+    SystemTime::now()
+}
+
+/// Now, in milliseconds since 1970.
+fn now_millis() -> i64 {
+    let since = now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// As in logs: RFC 3339, UTC.
+fn time(millis: i64) -> String {
+    let since = Duration::from_millis(u64::try_from(millis).unwrap_or_default());
+    humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + since).to_string()
+}
+
+/// `1 record`, `2 records`.
+fn some(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
