@@ -109,3 +109,23 @@ fn refused(status: StatusCode) -> Failure {
     let disposition = if passes { Disposition::Retry(Blame::Server) } else { Disposition::Hold };
     Failure::new(disposition, format!("http_{}", status.as_u16()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_passes_is_told_from_what_a_person_must_mend() {
+        let passing = Disposition::Retry(Blame::Server);
+        for (status, disposition, reason) in [
+            (503, passing, "http_503"),
+            (429, passing, "http_429"),
+            (401, Disposition::Hold, "http_401"),
+            (404, Disposition::Hold, "http_404"),
+            (302, Disposition::Hold, "http_302"),
+        ] {
+            let failure = refused(StatusCode::from_u16(status).unwrap());
+            assert_eq!((failure.disposition, failure.story()), (disposition, reason.to_owned()));
+        }
+    }
+}

@@ -9,13 +9,14 @@ pub enum When {
 }
 
 impl When {
-    /// `24h`, or RFC 3339 in UTC with or without its zone: `2026-11-28T14:00:00Z`.
+    /// `24h`, or RFC 3339 in UTC, with or without its zone and time of day: `2026-11-28T14:00:00Z`, `2026-11-28`.
     ///
     /// # Errors
     /// For anything else, with both forms.
     pub fn parse(text: &str) -> Result<Self, String> {
         let ago = humantime::parse_duration(text).map(Self::Ago);
         ago.or_else(|_| humantime::parse_rfc3339_weak(text).map(Self::At))
+            .or_else(|_| humantime::parse_rfc3339_weak(&format!("{text}T00:00:00")).map(Self::At))
             .map_err(|_| "must be so long ago, such as 24h, or a time, such as 2026-11-28T14:00:00Z".to_owned())
     }
 

@@ -150,12 +150,12 @@ impl Whereabouts {
 
     fn is_gone(&self) -> String {
         let deleted = self.deleted.as_ref().map_or("deleted".to_owned(), |at| format!("deleted on {at}"));
-        let purged =
-            self.purged.as_ref().map_or(
-                "not purged within the time that was looked at (--since looks further back)".to_owned(),
-                |at| format!("purged on {at}"),
-            );
-        format!("{deleted}, {purged}, nothing left")
+        match &self.purged {
+            Some(at) => format!("{deleted}, purged on {at}, nothing left"),
+            None => {
+                format!("{deleted}, nothing left; no purge is told in the time looked at (--since goes further back)")
+            }
+        }
     }
 }
 
@@ -199,7 +199,7 @@ mod tests {
             (
                 Whereabouts { last: None, deleted: None, purged: None, ..gone() },
                 Conclusion::Fine,
-                "--since looks further",
+                "--since goes further",
             ),
             (Whereabouts { kept: rows, last: None, ..gone() }, Conclusion::Left, "3 rows; and nothing is under way"),
             (

@@ -29,6 +29,8 @@ struct Histogram {
     groups: BTreeMap<(String, String), Group>,
     decided: BTreeMap<Decision, u64>,
     fading: BTreeMap<Kept, u64>,
+    /// Open, and soon removed by Kafka.
+    leaving: u64,
 }
 
 impl Histogram {
@@ -37,11 +39,7 @@ impl Histogram {
             *self.decided.entry(*decision).or_default() += 1;
             return;
         }
-        let error = match failed.what {
-            What::Event(_) => failed.error.clone(),
-            What::Undecodable(_) => format!("{}: {}", failed.reason(), failed.error),
-        };
-        let group = self.groups.entry((failed.stage.clone(), error)).or_default();
+        let group = self.groups.entry((failed.stage.clone(), failed.error.clone())).or_default();
         group.open += 1;
         group.users += failed.users().len() as u64;
         group.again += u64::from(failed.redriven() > 0);
@@ -64,7 +62,7 @@ impl Histogram {
         writeln!(
             output,
             "\n{:<11} {:<width$} {:>8} {:>8} {:>9}  {:<20}  newest",
-            "stage", "reason", "open", "users", "failed >1", "oldest"
+            "stage", "reason", "open", "users", "again", "oldest"
         )?;
         for ((stage, error), Group { open, users, again, oldest, newest }) in &self.groups {
             let (oldest, newest) = (time(oldest.unwrap_or_default()), time(*newest));
@@ -83,6 +81,7 @@ pub(super) async fn list(
     let (reader, wanted) = (TopicReader::try_new(&settings.kafka)?, filter(args));
     let mut sources = Sources::new(settings, reader.clone())?;
     let topic = topics.name(Topic::Failed);
+    let leaving = sources.leaving_before(Topic::Failed).await?;
     let mut walk = Walk::start(&reader, topic).await?;
     let mut histogram = Histogram::default();
     while let Some(step) = walk.next().await? {
@@ -93,10 +92,16 @@ pub(super) async fn list(
             let kept = sources.kept(place).await?;
             *histogram.fading.entry(kept).or_default() += 1;
         }
+        let is_leaving = step.decision.is_none() && leaving.is_some_and(|before| step.found.at < before);
+        histogram.leaving += u64::from(is_leaving);
         histogram.add(&step);
     }
     histogram.write(topic, output)?;
     warn(&histogram.fading, output)?;
+    if histogram.leaving > 0 {
+        let leaving = some(histogram.leaving, "open record");
+        writeln!(output, "\nWARNING {leaving} may be removed from {topic} within 48 h: `redrive run` or `park`")?;
+    }
     if walk.foreign > 0 {
         writeln!(output, "\n{} not written by this program or by a later version of it", some(walk.foreign, "record"))?;
     }

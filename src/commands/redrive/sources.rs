@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{Stop, now_millis};
 use crate::adapters::kafka::reading::{Extent, TopicReader};
 use crate::adapters::kafka::topic_admin::TopicError;
-use crate::adapters::kafka::{TopicAdmin, Topics};
+use crate::adapters::kafka::{Topic, TopicAdmin, Topics};
 use crate::commands::world;
 use crate::domain::decode::{decode, hash};
 use crate::domain::event::{Decoded, Event};
@@ -88,13 +88,17 @@ impl Sources {
         let lasting = match kept {
             None => 0,
             Some(kept) => {
-                let age = i64::try_from(kept.saturating_sub(SOON).as_millis()).unwrap_or(i64::MAX);
-                let since = now_millis().saturating_sub(age);
+                let since = leaving_before(kept);
                 self.reader.first_since(topic, partition, since).await?.unwrap_or(i64::MAX)
             }
         };
         self.lasting.insert(key, lasting);
         Ok(lasting)
+    }
+
+    /// What is older than that, in milliseconds since 1970, may be removed within [`SOON`]; `None` where all is kept.
+    pub(super) async fn leaving_before(&self, topic: Topic) -> Result<Option<i64>, Stop> {
+        Ok(self.admin.retention(topic).await?.map(leaving_before))
     }
 
     /// Reads it where it stood, with what this version understands.
@@ -117,4 +121,9 @@ impl Sources {
             Decoded::Rejected(rejection) => Reread::Still(rejection.to_string()),
         })
     }
+}
+
+fn leaving_before(kept: Duration) -> i64 {
+    let age = i64::try_from(kept.saturating_sub(SOON).as_millis()).unwrap_or(i64::MAX);
+    now_millis().saturating_sub(age)
 }

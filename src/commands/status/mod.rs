@@ -5,7 +5,7 @@ mod trail;
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use self::systems::Systems;
 use self::trail::{Asked, Edata, FailedHere, Told, Trail};
@@ -13,10 +13,11 @@ use super::{Exit, world};
 use crate::adapters::kafka::reading::TopicReader;
 use crate::adapters::search::Document;
 use crate::cli::StatusArgs;
-use crate::domain::event::Action;
+use crate::domain::event::{Action, FollowUp, Why};
 use crate::domain::failed::Decision;
 use crate::domain::ids::UserId;
-use crate::domain::outcome::Status;
+use crate::domain::outcome::{StageStatus, Status};
+use crate::domain::told::STAGES;
 use crate::domain::verdict::UserRow;
 use crate::domain::whereabouts::{Conclusion, Kept, Last, Row, Said, Shown, Whereabouts};
 use crate::ports::{Failure, Purged};
@@ -36,7 +37,7 @@ pub async fn status(settings: &Settings, args: &StatusArgs, output: &mut (dyn Wr
     writeln!(output, "keycloak   {}", kept_told(&systems.kept))?;
     writeln!(output, "index      {}", document_told(systems.document.as_ref()))?;
     match &trail {
-        Ok(trail) => write_trail(trail, since, output)?,
+        Ok(trail) => write_trail(trail, since, settings.delay.after, output)?,
         Err(failure) => writeln!(output, "topics     cannot be read: {}", failure.story())?,
     }
     let (conclusion, text) = whereabouts(&systems, trail.as_ref().ok(), &args.user).conclude();
@@ -44,7 +45,10 @@ pub async fn status(settings: &Settings, args: &StatusArgs, output: &mut (dyn Wr
     Ok(match conclusion {
         Conclusion::Fine => Exit::Done,
         Conclusion::Left => Exit::Left,
-        Conclusion::Unknown => Exit::Unreachable,
+        Conclusion::Unknown => {
+            let away = systems.failures().chain(trail.as_ref().err());
+            if away.map(Exit::from).any(|exit| exit == Exit::Held) { Exit::Held } else { Exit::Unreachable }
+        }
     })
 }
 
@@ -93,9 +97,9 @@ fn document_told(document: Option<&Result<Option<Document>, Failure>>) -> String
     }
 }
 
-fn write_trail(trail: &Trail, since: i64, output: &mut (dyn Write + Send)) -> io::Result<()> {
+fn write_trail(trail: &Trail, since: i64, delay: Duration, output: &mut (dyn Write + Send)) -> io::Result<()> {
     let mut lines: Vec<(i64, String)> = Vec::new();
-    lines.extend(trail.asked.iter().map(|asked| (asked.at, asked_told(asked))));
+    lines.extend(trail.asked.iter().map(|asked| (asked.at, asked_told(asked, delay))));
     lines.extend(trail.told.iter().map(|told| (told.ets, status_told(told))));
     lines.extend(trail.failures.iter().map(|failure| (failure.at, failure_told(failure))));
     lines.sort_by_key(|(at, _)| *at);
@@ -104,8 +108,13 @@ fn write_trail(trail: &Trail, since: i64, output: &mut (dyn Write + Send)) -> io
     lines.iter().try_for_each(|(at, line)| writeln!(output, "  {}  {line}", time(*at)))
 }
 
-fn asked_told(Asked { topic, place, event, .. }: &Asked) -> String {
-    let follow_up = event.follow_up.as_ref().map(|it| format!(", {} after {}", it.why.name(), it.look));
+/// `delay`: after which a follow-up is due.
+fn asked_told(Asked { topic, place, at, event }: &Asked, delay: Duration) -> String {
+    let follow_up = event.follow_up.as_ref().map(|FollowUp { why, look, .. }| {
+        let number = if *why == Why::Look { format!(" {look}") } else { String::new() };
+        let due = at.saturating_add(i64::try_from(delay.as_millis()).unwrap_or(i64::MAX));
+        format!(", {}{number}, due {}", why.name(), time(due))
+    });
     let request = event.origin.request_id.as_ref().map(|id| format!(", request {id}"));
     let redriven = (event.origin.redriven > 0).then(|| format!(", redriven {} times", event.origin.redriven));
     let verb = if event.follow_up.is_some() { "put off" } else { "asked" };
@@ -114,12 +123,13 @@ fn asked_told(Asked { topic, place, event, .. }: &Asked) -> String {
 }
 
 fn status_told(Told { edata, .. }: &Told) -> String {
-    let stages = edata.stages.iter().map(|(name, stage)| {
-        let rows: u64 = stage.rows.values().sum();
-        let rows = if rows > 0 { format!(" {rows} rows") } else { String::new() };
-        let error = stage.error.as_ref().map(|error| format!(" {error}")).unwrap_or_default();
-        format!("{name} {}{rows}{error}", stage.status)
-    });
+    let stages =
+        STAGES.iter().filter_map(|name| edata.stages.get(*name).map(|stage| (name, stage))).map(|(name, stage)| {
+            let rows: u64 = stage.rows.values().sum();
+            let rows = if rows > 0 { format!(" {rows} rows") } else { String::new() };
+            let error = stage.error.as_ref().map(|error| format!(" {error}")).unwrap_or_default();
+            format!("{name} {}{rows}{error}", stage.status)
+        });
     let stages: Vec<_> = stages.collect();
     let (dry, last) = (if edata.dry_run { "dry run, " } else { "" }, if edata.is_final { "" } else { ", not final" });
     let request = edata.request_id.as_ref().map(|id| format!(", request {id}")).unwrap_or_default();
@@ -135,8 +145,11 @@ fn failure_told(FailedHere { failed, decision, .. }: &FailedHere) -> String {
 /// All of it, as the conclusion is drawn from it.
 fn whereabouts(systems: &Systems, trail: Option<&Trail>, user: &UserId) -> Whereabouts {
     let last = trail.and_then(last);
-    let reached = |told: &&Told| ["purged", "already_clean"].contains(&told.edata.reason.as_str());
-    let purged = trail.and_then(|trail| trail.counted().filter(reached).last());
+    let purge_ended = |word: &str| {
+        trail?.counted().filter(|told| told.edata.stages.get("purge").is_some_and(|purge| purge.status == word)).last()
+    };
+    // What comes after a purge finds nothing, and so does whoever looks at a user that never was in Keycloak.
+    let purged = purge_ended(StageStatus::Ok.name()).or_else(|| purge_ended(StageStatus::AlreadyClean.name()));
     let asked = trail.and_then(|trail| trail.asked.iter().find(|asked| asked.event.action == Action::DeleteUser));
     let is_parked = trail
         .and_then(|trail| trail.failures.iter().max_by_key(|failure| failure.at))
@@ -188,6 +201,6 @@ fn last(trail: &Trail) -> Option<Last> {
 
 /// As in logs: RFC 3339, UTC.
 fn time(millis: i64) -> String {
-    let since = std::time::Duration::from_millis(u64::try_from(millis).unwrap_or_default());
+    let since = Duration::from_millis(u64::try_from(millis).unwrap_or_default());
     humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + since).to_string()
 }

@@ -20,6 +20,14 @@ pub(super) struct Systems {
     pub document: Option<Result<Option<Document>, Failure>>,
 }
 
+impl Systems {
+    /// Why some of them say nothing.
+    pub(super) fn failures(&self) -> impl Iterator<Item = &Failure> {
+        let document = self.document.as_ref().and_then(|document| document.as_ref().err());
+        [self.row.as_ref().err(), self.kept.as_ref().err(), document].into_iter().flatten()
+    }
+}
+
 /// Asks all at once; one that is away holds up nobody.
 ///
 /// # Errors

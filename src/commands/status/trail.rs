@@ -59,7 +59,7 @@ pub(super) struct Edata {
     pub access: String,
     pub dry_run: bool,
     pub request_id: Option<String>,
-    /// In the order of the words.
+    /// By name.
     pub stages: BTreeMap<String, Stage>,
 }
 

@@ -15,13 +15,13 @@ type Variables = Vec<(String, String)>;
 /// It ends with this code, says these words, and nothing personal.
 async fn told(variables: &Variables, user: &str, code: i32, words: &[&str]) -> String {
     let ended = run(variables, &["status", user]).await;
-    let output = format!("{}{}", ended.output, ended.errors);
-    assert_eq!(ended.code, code, "{output}");
+    let (output, errors) = (ended.output, ended.errors);
+    assert_eq!(ended.code, code, "{output}{errors}");
     for word in words {
         assert!(output.contains(word), "nothing is said of {word:?}:\n{output}");
     }
     for personal in [PERSONAL, USER_NAME] {
-        assert!(!output.contains(personal), "{output}");
+        assert!(!output.contains(personal) && !errors.contains(personal), "{output}{errors}");
     }
     output
 }
@@ -57,8 +57,13 @@ async fn a_user_is_found_from_the_deletion_to_the_last_row() {
     let _worker = scene.worker(&[("RETRY__ATTEMPTS", "2"), ("RETRY__MAX_PAUSE", "300ms")]).await;
     scene.final_endings(&all).await;
     scene.all_committed().await;
-    let gone =
-        ["keycloak   nothing", "index      not asked", "told     SUCCESS purged (delete-user)", "put off  delete-user"];
+    let gone = [
+        "keycloak   nothing",
+        "index      not asked",
+        "told     SUCCESS purged (delete-user)",
+        "put off  delete-user",
+        ", sweep, due ",
+    ];
     let output = told(&own, &deleted[0], 0, &gone).await;
     let conclusion = output.lines().last().unwrap();
     assert!(conclusion.starts_with("deleted on 2") && conclusion.ends_with("Z, nothing left"), "{output}");
@@ -87,6 +92,11 @@ async fn a_user_is_found_from_the_deletion_to_the_last_row() {
     };
     scene.statuses.until("mended", PATIENCE, well).await.unwrap();
     told(&own, &unsynced[0], 0, &["asked    delete-user (request topic", "nothing left"]).await;
+    let partial = scene.statuses.of(&unsynced[0]).into_iter().find(|status| status.status == "PARTIAL").unwrap();
+    let millis = partial.record["ets"].as_u64().unwrap();
+    let at = std::time::UNIX_EPOCH + std::time::Duration::from_millis(millis);
+    let purged = format!("purged on {}, nothing left", humantime::format_rfc3339_seconds(at));
+    told(&own, &unsynced[0], 0, &[&purged]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
