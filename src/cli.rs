@@ -6,6 +6,7 @@ mod format;
 mod shell;
 mod redrive;
 mod status;
+mod replay;
 mod submit;
 mod watch;
 mod when;
@@ -20,6 +21,7 @@ pub use format::Format;
 pub use shell::{CompletionsArgs, ManArgs};
 pub use redrive::{FilterArgs, ParkArgs, RedriveArgs, RedriveTask, RunArgs, ShowArgs};
 pub use status::StatusArgs;
+pub use replay::{ApplyArgs, LiveArgs, PlanArgs, ReplayArgs, ReplayCommand, ReplayTopic, Scope, SideArgs, Target};
 pub use submit::{SubmitAction, SubmitArgs};
 pub use watch::WatchArgs;
 pub use when::When;
@@ -48,7 +50,7 @@ Exit codes:
   1   audit: of a deleted user something is left; watch: somebody is PARTIAL or FAILED;
       redrive: a failed record is open; status: something is left or failed
   64  wrong usage or configuration
-  69  a dependency is unreachable (check, submit, audit, watch, redrive, status)
+  69  a dependency is unreachable (not run, which waits for it)
   70  held: a person must mend something first";
 
 /// Purges and re-indexes deleted Sunbird users, driven by Kafka.
@@ -116,6 +118,8 @@ pub enum Command {
     /// told, and the others are asked all the same. Exit code 0: nothing is left, or nothing was to be done; 1: something
     /// is left, failed, or under way; 69: not known, since somebody does not answer.
     Status(StatusArgs),
+    /// Has events done again: a plan by default, then on stopped workers or in running ones.
+    Replay(ReplayArgs),
 }
 
 #[cfg(test)]

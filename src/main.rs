@@ -73,6 +73,7 @@ async fn execute(command: Command, format: Format, loaded: Loaded) -> anyhow::Re
         Command::Man(args) => commands::shell::man(&args, &mut stdout())?.into(),
         Command::Redrive(args) => commands::redrive::redrive(&settings, &args, &mut stdout()).await?.into(),
         Command::Status(args) => commands::status::status(&settings, &args, &mut stdout()).await?.into(),
+        Command::Replay(args) => commands::replay::replay(&settings, &args, &mut stdout()).await?.into(),
         Command::Submit(mut args) => {
             let old_pause = || settings::batch_job_rate(settings::environment(), settings.sync.block_size);
             args.rate = args.rate.or_else(old_pause);

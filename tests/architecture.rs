@@ -35,11 +35,17 @@ fn no_file_is_longer_than_a_stranger_holds_in_the_head() {
 fn nothing_of_ours_is_addressed_to_the_topic_of_deletions() {
     // A new variant has to be listed below to compile.
     let listed = |topic| match topic {
-        OutputTopic::Status | OutputTopic::Failed | OutputTopic::Delay | OutputTopic::Request => topic,
+        OutputTopic::Status
+        | OutputTopic::Failed
+        | OutputTopic::Delay
+        | OutputTopic::Request
+        | OutputTopic::Control => topic,
     };
     let settings = Settings::load(None, std::iter::empty()).unwrap();
     let topics = Topics::try_new(&settings.env, &settings.topics).unwrap();
-    for topic in [OutputTopic::Status, OutputTopic::Failed, OutputTopic::Delay, OutputTopic::Request].map(listed) {
+    let all =
+        [OutputTopic::Status, OutputTopic::Failed, OutputTopic::Delay, OutputTopic::Request, OutputTopic::Control];
+    for topic in all.map(listed) {
         assert_ne!(topics.name(topic), topics.name(Topic::Delete));
         assert_ne!(Topic::from(topic), Topic::Delete);
     }

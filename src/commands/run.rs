@@ -5,11 +5,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use tokio::sync::mpsc;
 
 use super::Exit;
 use super::canary_log::CanaryLog;
 use super::observe::PipelineObserver;
+use super::orders::{self, Orders};
 use super::rules::{rules, stages};
 use super::world::{self, Dependencies};
 use crate::adapters::kafka::topic_admin::TopicError;
@@ -21,7 +24,7 @@ use crate::lifecycle::Lifecycle;
 use crate::metrics::Metrics;
 use crate::pipeline::engine::Engine;
 use crate::pipeline::run::{End, Pace, World};
-use crate::ports::Disposition;
+use crate::ports::{Disposition, Publisher};
 use crate::ports::log::Arrival;
 use crate::ports::pulse::Pulse;
 use crate::settings::{PurgeMode, Settings};
@@ -52,6 +55,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
         return Ok(exit.into());
     }
     let (intake, arrivals) = start_intake(&settings, inputs(mode), pulse)?;
+    let obeying = obeying(&settings, mode, (&intake, &publisher), &lifecycle).await?;
     health.set_started();
     tracing::info!(env = settings.env, ?mode, http = %address, "running");
 
@@ -66,14 +70,34 @@ pub async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     let engine = Engine::new(rules(&settings, mode)?, settings.intake.budget, stages(&settings), Instant::now());
     let observer = PipelineObserver::new(metrics, &settings, intake.committer(), intake.watermarks());
     let pace = Pace { commit: settings.kafka.commit_interval, shutdown: settings.shutdown_timeout };
-    until_the_end((engine, world, arrivals), intake, &lifecycle, (pace, observer)).await
+    until_the_end((engine, world, arrivals), (intake, obeying), &lifecycle, (pace, observer)).await
+}
+
+/// Orders to running workers. A dry run writes statuses only, so it could not even answer.
+async fn obeying(
+    settings: &Settings,
+    mode: PurgeMode,
+    (intake, publisher): (&Intake, &Arc<dyn Publisher>),
+    lifecycle: &Lifecycle,
+) -> anyhow::Result<BoxFuture<'static, ()>> {
+    let topics = world::topics(settings)?;
+    let heard = match mode {
+        PurgeMode::DryRun => None,
+        PurgeMode::Delete | PurgeMode::Off => orders::listen(settings, &topics, lifecycle.drain()).await,
+    };
+    let (group, reseeks, publisher) = (settings.group(), intake.reseeks(), Arc::clone(publisher));
+    let orders = Orders { group, topics, reseeks, publisher, worker: orders::worker_name() };
+    Ok(match heard {
+        Some(heard) => orders.obey(heard).boxed(),
+        None => std::future::pending().boxed(),
+    })
 }
 
 type Parts = (Engine, World, mpsc::Receiver<Arrival>);
 
 async fn until_the_end(
     (engine, world, arrivals): Parts,
-    mut intake: Intake,
+    (mut intake, obeying): (Intake, BoxFuture<'static, ()>),
     lifecycle: &Lifecycle,
     (pace, observer): (Pace, PipelineObserver),
 ) -> anyhow::Result<ExitCode> {
@@ -82,6 +106,7 @@ async fn until_the_end(
     let end = tokio::select! {
         end = pipeline => end,
         failure = intake.failure() => return Err(failure.into()),
+        () = obeying => unreachable!("it obeys for as long as it is polled"),
     };
     match end {
         End::Closed(points) => match intake.close(points).await {
@@ -124,7 +149,7 @@ async fn await_topics(settings: &Settings, mode: PurgeMode, lifecycle: &Lifecycl
     let admin = world::topic_admin(settings)?;
     let outputs: &[Topic] = match mode {
         PurgeMode::DryRun => &[Topic::Status],
-        PurgeMode::Delete | PurgeMode::Off => &[Topic::Status, Topic::Failed],
+        PurgeMode::Delete | PurgeMode::Off => &[Topic::Status, Topic::Failed, Topic::Control],
     };
     let wanted: Vec<Topic> = inputs(mode).into_iter().map(Topic::from).chain(outputs.iter().copied()).collect();
     let mut told = false;
@@ -149,7 +174,7 @@ async fn await_topics(settings: &Settings, mode: PurgeMode, lifecycle: &Lifecycl
 }
 
 /// What a person must mend ends the start; a dependency that is away does not.
-async fn checked(dependencies: &Dependencies, mode: PurgeMode) -> Option<Exit> {
+pub(super) async fn checked(dependencies: &Dependencies, mode: PurgeMode) -> Option<Exit> {
     let identities = async { if mode == PurgeMode::Off { Ok(()) } else { dependencies.identities.probe().await } };
     let cache = async {
         match &dependencies.cache {

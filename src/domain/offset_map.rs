@@ -12,14 +12,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use sha2::{Digest as _, Sha256};
 
+use super::metadata::MARK_ROOM;
+
 /// What a broker keeps of metadata by default (`offset.metadata.max.bytes`, `facts/kafka.md` 8.1).
 pub const MAX_METADATA: usize = 4096;
 
 const VERSION: u8 = 1;
 const HEADER: usize = 1 + CHECKSUM + 8 + 8;
 const CHECKSUM: usize = 4;
-/// Of the bits: what is left of `MAX_METADATA` when base64 has made four of every three bytes.
-const MAX_BYTES: usize = MAX_METADATA / 4 * 3 - HEADER;
+/// Of the bits: what a replay's mark leaves of `MAX_METADATA`, when base64 has made four of every three bytes.
+const MAX_BYTES: usize = (MAX_METADATA - MARK_ROOM) / 4 * 3 - HEADER;
 
 /// Offsets from the frontier on that a map can speak of. The intake reads no further ahead of its frontier.
 #[expect(clippy::cast_possible_wrap, reason = "a few thousand")]
@@ -76,6 +78,11 @@ impl OffsetMap {
     /// The time of the newest record that whoever wrote it had seen, milliseconds since 1970.
     pub fn newest(&self) -> i64 {
         self.newest
+    }
+
+    /// The offset after the last that it settles.
+    pub fn end(&self) -> i64 {
+        self.settled_above(i64::MIN).last().map_or(self.frontier, |last| last.saturating_add(1))
     }
 
     /// Ascending: what it settles above `offset`.
@@ -157,8 +164,9 @@ mod tests {
     fn a_full_map_fits() {
         let settled: BTreeSet<i64> = (7..SPAN + 7).collect();
         let text = written(7, 0, &settled);
-        assert_eq!(text.len(), MAX_METADATA);
+        assert!(text.len() <= MAX_METADATA - MARK_ROOM);
         let map = OffsetMap::decode(&text, 7).unwrap();
+        assert_eq!(map.end(), SPAN + 7);
         assert!(map.settles(SPAN + 6, Some(0)) && !map.settles(SPAN + 7, Some(0)));
     }
 

@@ -8,6 +8,8 @@ pub enum OutputTopic {
     Delay,
     /// Commands only (`submit`); the worker itself never asks itself for work.
     Request,
+    /// Orders to running workers, and their answers.
+    Control,
 }
 
 impl OutputTopic {
@@ -17,6 +19,7 @@ impl OutputTopic {
             Self::Failed => "failed",
             Self::Delay => "delay",
             Self::Request => "request",
+            Self::Control => "control",
         }
     }
 }

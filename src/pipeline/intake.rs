@@ -11,15 +11,18 @@ use super::rejects::Rejects;
 use crate::domain::event::{Decoded, Event, Rejection};
 use crate::domain::ids::{Class, Epoch, InputTopic, Partition};
 use crate::domain::ledger::{Delivered, Ledger};
-use crate::domain::offset_map::OffsetMap;
+use crate::domain::metadata::Metadata;
 use crate::domain::outcome::Status;
 use crate::domain::page::Pages;
+use crate::domain::replay::{ReplayId, ReplayMark};
 use crate::ports::log::{Arrival, Assignment, CommitPoint, Delivery, Gate};
 
 #[derive(Debug)]
 pub struct PartitionState {
     pub epoch: Epoch,
     pub ledger: Ledger,
+    /// What is told again on purpose, up to the position that had been reached before.
+    pub(super) replay: Option<ReplayMark>,
     pub(super) gate: Arc<Gate>,
     /// Delivered, waiting until they are due: only the delay topic's wait.
     pub(super) pending: VecDeque<EventKey>,
@@ -49,6 +52,8 @@ pub struct OpenEvent {
     pub offset: i64,
     pub key: Option<Vec<u8>>,
     pub timestamp: Option<i64>,
+    /// The replay that it belongs to.
+    pub replay: Option<ReplayId>,
     pub event: Arc<Event>,
     pub pages: Pages,
     pub(super) due: Instant,
@@ -71,6 +76,7 @@ impl PartitionState {
         Self {
             epoch: assignment.epoch,
             ledger: Ledger::after(assignment.settled),
+            replay: assignment.replay,
             gate: assignment.gate,
             pending: VecDeque::new(),
             rejects: Rejects::new(reject_limit),
@@ -93,8 +99,8 @@ impl PartitionState {
 
     /// What may be committed now, with the map of what is settled above it.
     pub(super) fn commit_point(&self, partition: Partition) -> Option<CommitPoint> {
-        let (offset, map) = self.ledger.commit()?;
-        let metadata = map.as_ref().map_or_else(String::new, OffsetMap::encode);
+        let (offset, settled) = self.ledger.commit()?;
+        let metadata = Metadata { settled, replay: self.replay.clone() }.encode(offset);
         Some(CommitPoint { partition, epoch: self.epoch, offset, metadata })
     }
 }
@@ -185,7 +191,9 @@ impl Engine {
             Class::Fresh => self.rules.settle_delay,
             Class::Other => Duration::ZERO,
         };
+        let mark = self.partitions.get(&partition).and_then(|state| state.replay.as_ref());
         OpenEvent {
+            replay: mark.filter(|mark| mark.covers(offset)).map(|mark| mark.id.clone()),
             partition,
             epoch,
             offset,

@@ -12,12 +12,14 @@ use crate::domain::report::failed::{fail_info, failed_record, rejected_record};
 use crate::domain::report::status::{Told, status_record};
 use crate::domain::report::summary::{RangeTold, range_record};
 use crate::domain::report::{Source, Writer, status_id};
+use crate::domain::replay::ReplayId;
 use crate::settings::PurgeMode;
 
 impl Engine {
-    fn writer(&self, now: Now) -> Writer<'_> {
+    fn writer<'a>(&'a self, event: &'a OpenEvent, now: Now) -> Writer<'a> {
         let dry_run = self.rules.purge_mode == PurgeMode::DryRun;
-        Writer { env: &self.rules.env, now: now.wall, dry_run, replay_id: None }
+        let replay_id = event.replay.as_ref().map(ReplayId::as_str);
+        Writer { env: &self.rules.env, now: now.wall, dry_run, replay_id }
     }
 
     fn source<'a>(&'a self, event: &'a OpenEvent) -> Source<'a> {
@@ -37,7 +39,7 @@ impl Engine {
         (ending, follow_ups): (Ending, &[Why]),
         now: Now,
     ) -> Vec<OutputRecord> {
-        let (writer, source) = (self.writer(now), self.source(event));
+        let (writer, source) = (self.writer(event, now), self.source(event));
         let told = Told {
             user: &item.user,
             ending,
@@ -79,7 +81,7 @@ impl Engine {
     /// The summary of a token range; with an ending where the range ended as a whole.
     pub(super) fn range_records(&self, event: &OpenEvent, ending: Option<Ending>, now: Now) -> Vec<OutputRecord> {
         let Subjects::Range(range) = event.event.subjects else { return Vec::new() };
-        let (writer, source) = (self.writer(now), self.source(event));
+        let (writer, source) = (self.writer(event, now), self.source(event));
         let rows = ending.is_none().then(|| event.tally.values().sum());
         let counts = event.tally.iter().map(|(status, count)| (*status, *count)).collect();
         let mut records =

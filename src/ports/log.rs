@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use crate::domain::event::Decoded;
 use crate::domain::ids::{Epoch, Partition};
 use crate::domain::offset_map::OffsetMap;
+use crate::domain::replay::ReplayMark;
 
 /// What the intake thread tells the pipeline, in the order in which it happened.
 #[derive(Debug)]
@@ -37,6 +38,8 @@ pub struct Assignment {
     pub epoch: Epoch,
     /// What is settled above the committed offset; absent when nothing says so.
     pub settled: Option<OffsetMap>,
+    /// What is told again on purpose.
+    pub replay: Option<ReplayMark>,
     pub gate: Arc<Gate>,
 }
 
@@ -104,7 +107,7 @@ pub struct CommitPoint {
     pub partition: Partition,
     pub epoch: Epoch,
     pub offset: i64,
-    /// The offset map, at most 4096 bytes; empty when nothing is settled above the offset.
+    /// A [`crate::domain::metadata::Metadata`], at most 4096 bytes; empty when there is nothing to say.
     pub metadata: String,
 }
 

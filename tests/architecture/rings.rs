@@ -61,7 +61,7 @@ const HOMES: [(&str, &[&str]); 12] = [
     ("clap_complete", &["src/cli/shell.rs", "src/commands/shell.rs"]),
     ("clap_mangen", &["src/commands/shell.rs"]),
     ("config::Config", &["src/settings/"]),
-    ("csv", &["src/commands/id_file.rs", "src/commands/watch/lists.rs"]),
+    ("csv", &["src/commands/id_file.rs", "src/commands/replay/file.rs", "src/commands/watch/lists.rs"]),
     ("indicatif", &["src/commands/submit/", "src/commands/audit/", "src/commands/watch/"]),
     ("prometheus", &["src/metrics/", "src/admin/"]),
     ("rdkafka", &["src/adapters/kafka/"]),

@@ -109,7 +109,7 @@ pub(super) fn source(record: &OutputRecord) -> Option<(Partition, i64)> {
             Some((place, header("source_offset").parse().unwrap()))
         }
         OutputTopic::Delay => by_id(record, "/edata/followUp/of"),
-        OutputTopic::Request => panic!("the worker asks itself for nothing"),
+        OutputTopic::Request | OutputTopic::Control => panic!("the engine asks nobody for anything"),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The promises, where they can be seen: at a call, at a commit, at a publication.
 
 use user_purge_sync::domain::ids::UserId;
-use user_purge_sync::domain::offset_map::OffsetMap;
+use user_purge_sync::domain::metadata::Metadata;
 use user_purge_sync::domain::record::OutputRecord;
 use user_purge_sync::domain::verdict::PurgeKind;
 use user_purge_sync::pipeline::engine::Effect;
@@ -26,7 +26,7 @@ impl Play {
                     "settled_before_committed: {point:?} passes {offset}, which is not settled"
                 );
             }
-            if let Some(map) = OffsetMap::decode(&point.metadata, point.offset) {
+            if let Some(map) = Metadata::decode(&point.metadata, point.offset).settled {
                 let log = &self.logs[&point.partition];
                 let settled = (0_i64..).zip(log).filter(|(offset, record)| map.settles(*offset, Some(record.0)));
                 for (offset, _) in settled {
@@ -48,6 +48,7 @@ impl Play {
         }
         for record in records {
             self.check_record(record);
+            self.check_mark(record);
         }
         for (partition, offset) in records.iter().filter_map(source) {
             let time = self.logs[&partition][usize::try_from(offset).unwrap()].0;

@@ -59,6 +59,10 @@ pub enum Step {
     Rewind {
         partition: i32,
     },
+    /// A running worker sets a partition back, because it was asked to.
+    Replay {
+        partition: i32,
+    },
     /// Half of a partition's log is lost and written anew, between two processes.
     LoseEnd {
         partition: i32,
@@ -94,6 +98,7 @@ pub fn steps() -> impl Strategy<Value = Step> {
         1 => Just(Step::Crash),
         1 => prop::option::of(prop::sample::select(&StageName::ALL)).prop_map(|away| Step::Close { away }),
         1 => partition().prop_map(|partition| Step::Rewind { partition }),
+        1 => partition().prop_map(|partition| Step::Replay { partition }),
         1 => partition().prop_map(|partition| Step::LoseEnd { partition }),
     ]
 }

@@ -3,16 +3,18 @@
 mod answers;
 mod checks;
 mod closing;
+mod replays;
 mod setup;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::oneshot;
 use user_purge_sync::domain::decode::decode;
 use user_purge_sync::domain::ids::{Class, Epoch, InputTopic, Partition, UserId};
+use user_purge_sync::domain::metadata::Metadata;
 use user_purge_sync::domain::offset_map::OffsetMap;
+use user_purge_sync::domain::replay::ReplayMark;
 use user_purge_sync::pipeline::engine::{Effect, Engine, Note, Now};
 use user_purge_sync::pipeline::stage::CallId;
 use user_purge_sync::ports::log::{Arrival, Assignment, Delivery, Gate};
@@ -33,6 +35,8 @@ pub struct Play {
     published: BTreeSet<u64>,
     /// What the present epoch began with.
     settled_before: BTreeMap<Partition, OffsetMap>,
+    /// What is to be marked.
+    replays: BTreeMap<Partition, ReplayMark>,
     delivered: BTreeMap<Partition, i64>,
     epochs: BTreeMap<Partition, Epoch>,
     next_epoch: u64,
@@ -61,6 +65,7 @@ impl Play {
             committed: partitions().map(|partition| (partition, (0, String::new()))).collect(),
             published: BTreeSet::new(),
             settled_before: BTreeMap::new(),
+            replays: BTreeMap::new(),
             delivered: BTreeMap::new(),
             epochs: BTreeMap::new(),
             next_epoch: 0,
@@ -92,7 +97,11 @@ impl Play {
                     self.answer(call, fault);
                 }
             }
-            Step::Revoke { partition } => self.revoke(fresh(partition)),
+            Step::Revoke { partition } => {
+                self.revoke(fresh(partition));
+                self.assign(fresh(partition));
+            }
+            Step::Replay { partition } => self.replay(fresh(partition)),
             Step::Lose { partition } => {
                 let partition = fresh(partition);
                 let partitions = vec![(partition, self.epochs[&partition])];
@@ -104,14 +113,7 @@ impl Play {
             Step::Wait { seconds } => self.wait(Duration::from_secs(seconds.into())),
             Step::Crash => self.crash(),
             Step::Close { away } => self.close(away),
-            Step::Rewind { partition } => {
-                let partition = fresh(partition);
-                // Whether the tool keeps the metadata or not: a map belongs to its own offset.
-                let (offset, metadata) = self.committed.remove(&partition).unwrap();
-                self.committed.insert(partition, (0, if offset > 0 { metadata } else { String::new() }));
-                self.told.retain(|(told, _)| *told != partition);
-                self.crash();
-            }
+            Step::Rewind { partition } => self.rewind(fresh(partition)),
             Step::LoseEnd { partition } => self.lose_end(fresh(partition)),
         }
         self.turn();
@@ -215,10 +217,10 @@ impl Play {
         // Out of range: Kafka begins anew.
         let is_there = *offset <= self.logs[&partition].len() as i64;
         self.delivered.insert(partition, if is_there { *offset } else { 0 });
-        let settled = OffsetMap::decode(metadata, *offset);
+        let Metadata { settled, replay } = Metadata::decode(metadata, *offset);
         self.settled_before.remove(&partition);
         self.settled_before.extend(settled.clone().map(|map| (partition, map)));
-        let assignment = Assignment { partition, epoch, settled, gate: Arc::new(Gate::new(1000)) };
+        let assignment = Assignment { partition, epoch, settled, replay, gate: Arc::new(Gate::new(1000)) };
         self.engine.arrive(Arrival::Assigned(vec![assignment]), self.now);
         self.deliver(partition);
     }
@@ -244,19 +246,9 @@ impl Play {
         let (offset, metadata) = &self.committed[&partition];
         if *offset > kept as i64 {
             self.committed.insert(partition, (kept as i64, metadata.clone()));
+            self.replays.remove(&partition);
         }
         self.crash();
-    }
-
-    fn revoke(&mut self, partition: Partition) {
-        let (answer, mut answered) = oneshot::channel();
-        let partitions = vec![(partition, self.epochs[&partition])];
-        self.engine.arrive(Arrival::Revoking { partitions, answer }, self.now);
-        self.turn();
-        self.wait(Duration::from_secs(3));
-        let points = answered.try_recv().expect("a revocation is answered by its deadline");
-        self.check_commit(points);
-        self.assign(partition);
     }
 
     fn commit(&mut self) {

@@ -17,6 +17,7 @@ use super::outbox::Outbox;
 use super::ownership::Ownership;
 use super::poller::{Parts, Poller};
 use super::rebalance::IntakeContext;
+use super::reseek::Reseeks;
 use super::topics::Topics;
 use super::trouble::Trouble;
 use crate::domain::event::Decoded;
@@ -63,6 +64,8 @@ pub enum IntakeError {
     Fatal(#[source] KafkaError),
     #[error("rebalance cannot be answered")]
     Rebalance(#[source] KafkaError),
+    #[error("partition cannot be read from another offset")]
+    Seek(#[source] KafkaError),
     #[error("partition {0:?} has no queue")]
     Queue(Partition),
     #[error("intake thread has panicked")]
@@ -130,6 +133,11 @@ impl Intake {
 
     pub fn ownership(&self) -> Arc<Ownership> {
         Arc::clone(&self.context.ownership)
+    }
+
+    /// Where partitions are set back while they are read.
+    pub fn reseeks(&self) -> Reseeks {
+        Reseeks(Arc::clone(&self.context))
     }
 
     /// What keeps Kafka from serving the consumer at present.

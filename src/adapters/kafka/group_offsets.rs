@@ -12,7 +12,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::offsets::OffsetStore;
 use super::rebalance::IntakeContext;
 use crate::domain::ids::Partition;
-use crate::domain::offset_map::OffsetMap;
+use crate::domain::metadata::Metadata;
 use crate::ports::log::CommitPoint;
 
 /// Reading has a timeout, unlike committing.
@@ -41,12 +41,12 @@ impl OffsetStore for GroupOffsets {
     }
 }
 
-/// The committed offsets of these partitions, and what the owners before had settled above them.
+/// The committed offsets of these partitions, and what the commits say beside them.
 pub(super) fn progress(
     consumer: &BaseConsumer<IntakeContext>,
     partitions: &[Partition],
-) -> Result<BTreeMap<Partition, (i64, Option<OffsetMap>)>, KafkaError> {
-    read(consumer, partitions, |offset, element| Some((offset, OffsetMap::decode(element.metadata(), offset))))
+) -> Result<BTreeMap<Partition, (i64, Metadata)>, KafkaError> {
+    read(consumer, partitions, |offset, element| Some((offset, Metadata::decode(element.metadata(), offset))))
 }
 
 fn read<T>(

@@ -23,12 +23,15 @@ mod position;
 pub mod producer;
 pub mod reading;
 mod rebalance;
+pub mod reseek;
+pub mod side;
 pub mod statuses;
 #[cfg(test)]
 mod tests;
 pub mod topic_admin;
 pub mod topics;
 mod trouble;
+pub mod worker_group;
 
 pub use client::{PropertyRefused, named_for};
 pub use consumer::{Decode, Intake, IntakeError, IntakeOptions};

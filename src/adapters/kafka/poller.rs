@@ -20,7 +20,9 @@ use super::offsets::Committer;
 use super::outbox::Outbox;
 use super::position::Position;
 use super::rebalance::{Change, IntakeContext, give_up, take_on};
+use super::reseek::Reseek;
 use crate::domain::ids::{Epoch, Partition};
+use crate::domain::metadata::Metadata;
 use crate::ports::log::{Arrival, Assignment, Delivery, Gate};
 use crate::ports::pulse::Pulse;
 
@@ -44,16 +46,17 @@ pub(super) struct Parts {
 
 /// The thread's own.
 pub(super) struct Poller {
-    parts: Parts,
-    lanes: Vec<Lane>,
+    pub(super) parts: Parts,
+    pub(super) lanes: Vec<Lane>,
     /// Whose turn it is: a pipeline that is always full must not starve the last ones.
-    turn: usize,
-    handover: Option<Handover>,
+    pub(super) turn: usize,
+    pub(super) handover: Option<Handover>,
+    pub(super) reseek: Option<Reseek>,
 }
 
 impl Poller {
     pub(super) fn new(parts: Parts) -> Self {
-        Self { parts, lanes: Vec::new(), turn: 0, handover: None }
+        Self { parts, lanes: Vec::new(), turn: 0, handover: None, reseek: None }
     }
 
     /// Until it is told to close, or until a fatal error.
@@ -65,6 +68,7 @@ impl Poller {
                 self.apply(change)?;
             }
             self.advance_handover()?;
+            self.advance_reseek()?;
             let has_read = self.read_lanes()?;
             self.tell_removed();
             wait = if has_read { Duration::ZERO } else { (wait * 2).clamp(SHORTEST_WAIT, LONGEST_WAIT) };
@@ -90,13 +94,14 @@ impl Poller {
             }
         }
         self.lanes.clear();
+        self.reseek = None;
         self.parts.committer.stop();
         if self.parts.committing.join().is_err() {
             tracing::error!("the committer has panicked");
         }
     }
 
-    fn context(&self) -> &IntakeContext {
+    pub(super) fn context(&self) -> &IntakeContext {
         self.parts.consumer.client().context()
     }
 
@@ -205,9 +210,10 @@ impl Poller {
             let queue = queue.ok_or(IntakeError::Queue(partition))?;
             let epoch = self.context().ownership.begin(partition);
             let gate = Arc::new(Gate::new(self.parts.room));
-            let (committed, settled) = progress.remove(&partition).map_or((None, None), |(at, map)| (Some(at), map));
+            let (committed, Metadata { settled, replay }) =
+                progress.remove(&partition).map_or_else(Default::default, |(at, said)| (Some(at), said));
             let position = Position::committed(committed);
-            assigned.push(Assignment { partition, epoch, settled, gate: Arc::clone(&gate) });
+            assigned.push(Assignment { partition, epoch, settled, replay, gate: Arc::clone(&gate) });
             self.lanes.push(Lane { partition, epoch, gate, queue, position });
         }
         take_on(&self.parts.consumer, list).map_err(IntakeError::Rebalance)?;
@@ -253,6 +259,7 @@ impl Poller {
 
     /// Reads these no more, and takes back what was not handed over.
     fn forget(&mut self, gone: &[(Partition, Epoch)]) {
+        self.cancel_reseek(gone);
         self.lanes.retain(|lane| !gone.contains(&(lane.partition, lane.epoch)));
         self.parts.outbox.forget(gone);
         self.turn = 0;

@@ -33,6 +33,11 @@ impl Position {
         Self { next: offset, jump: None }
     }
 
+    /// `None` where nothing was ever committed or read.
+    pub fn next(&self) -> Option<i64> {
+        self.next
+    }
+
     pub fn read(&mut self, offset: i64) {
         let expected = self.next.replace(offset + 1).filter(|expected| *expected < offset);
         self.jump = self.jump.or(expected.map(|from| Jump { from, to: offset, looked_at: false }));

@@ -14,9 +14,11 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtoc
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Statistics, TopicPartitionList};
+use tokio::sync::oneshot;
 
 use super::lag::Watermarks;
 use super::ownership::Ownership;
+use super::reseek::{Asked, ReseekRequest, Reseeked};
 use super::topics::Topics;
 use super::trouble::Troubles;
 use super::{client, locked};
@@ -42,6 +44,7 @@ pub(super) struct IntakeContext {
     pub troubles: Arc<Troubles>,
     pub closing: AtomicBool,
     changes: Mutex<VecDeque<Change>>,
+    asked: Mutex<VecDeque<Asked>>,
 }
 
 impl IntakeContext {
@@ -53,11 +56,23 @@ impl IntakeContext {
             troubles: Arc::default(),
             closing: AtomicBool::new(false),
             changes: Mutex::default(),
+            asked: Mutex::default(),
         }
     }
 
     pub(super) fn next_change(&self) -> Option<Change> {
         locked(&self.changes).pop_front()
+    }
+
+    pub(super) fn ask(&self, request: ReseekRequest, answer: oneshot::Sender<Reseeked>) {
+        // Without a thread nobody would ever answer.
+        if !self.closing.load(Ordering::Acquire) {
+            locked(&self.asked).push_back((request, answer));
+        }
+    }
+
+    pub(super) fn next_asked(&self) -> Option<Asked> {
+        locked(&self.asked).pop_front()
     }
 
     /// The partitions of a list, in our words.

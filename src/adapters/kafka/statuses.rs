@@ -1,4 +1,4 @@
-//! The status topic, read from a time on by somebody who commits nothing.
+//! The status topic, and the control topic: read from a time on by somebody who commits nothing.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -44,6 +44,22 @@ pub async fn statuses(
     topics: &Topics,
     from: From,
 ) -> Result<BoxStream<'static, Heard>, TopicError> {
+    records(settings, topics.name(Topic::Status), from).await
+}
+
+/// The control topic, from now on: what was asked before was asked of others.
+///
+/// # Errors
+/// As [`statuses`].
+pub async fn orders(settings: &KafkaSettings, topics: &Topics) -> Result<BoxStream<'static, Heard>, TopicError> {
+    records(settings, topics.name(Topic::Control), From::Now).await
+}
+
+async fn records(
+    settings: &KafkaSettings,
+    name: &str,
+    from: From,
+) -> Result<BoxStream<'static, Heard>, TopicError> {
     let mut config = admin_config(settings)?;
     // A group's name is asked for though there is no group: partitions are assigned here and nothing is committed.
     config
@@ -54,7 +70,7 @@ pub async fn statuses(
         .set("enable.partition.eof", "true");
     let consumer = config.create_with_context::<_, StreamConsumer<_>>(Quiet);
     let consumer = Arc::new(consumer.map_err(|error| TopicError::Client(unusable(error)))?);
-    let (asker, name) = (Arc::clone(&consumer), topics.name(Topic::Status).to_owned());
+    let (asker, name) = (Arc::clone(&consumer), name.to_owned());
     let assigned = tokio::task::spawn_blocking(move || assign(&asker, &name, from));
     let ahead = assigned.await.unwrap_or(Err(TopicError::Unreachable(KafkaError::Canceled)))?;
     Ok(unfold((consumer, ahead), next).boxed())
@@ -71,13 +87,14 @@ fn assign(consumer: &StreamConsumer<Quiet>, name: &str, from: From) -> Result<Ah
     if partitions.is_empty() {
         return Err(TopicError::Missing { names: vec![name.to_owned()], option: "" });
     }
-    let start = match from {
-        From::Now => Offset::End,
-        From::Time(time) => Offset::Offset(time),
-    };
     let mut list = TopicPartitionList::new();
     for partition in &partitions {
-        list.add_partition_offset(name, *partition, start).map_err(TopicError::Unreachable)?;
+        let start = match from {
+            // Order: asked for now. The logical end would be looked up later, and what is said until then passed over.
+            From::Now => consumer.fetch_watermarks(name, *partition, LIMIT).map_err(TopicError::Unreachable)?.1,
+            From::Time(time) => time,
+        };
+        list.add_partition_offset(name, *partition, Offset::Offset(start)).map_err(TopicError::Unreachable)?;
     }
     if let From::Time(_) = from {
         // Where nothing is newer the answer is the end.

@@ -50,6 +50,7 @@ impl From<OutputTopic> for Topic {
             OutputTopic::Failed => Self::Failed,
             OutputTopic::Delay => Self::Delay,
             OutputTopic::Request => Self::Request,
+            OutputTopic::Control => Self::Control,
         }
     }
 }

@@ -16,6 +16,7 @@ mod playback;
 mod ranges;
 mod receipts;
 mod redrive;
+mod replay;
 mod smoke;
 mod starts;
 mod status;

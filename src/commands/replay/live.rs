@@ -1,0 +1,119 @@
+//! `replay live`: asks the running workers, through the control topic, and waits for their answers.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+
+use futures::stream::{BoxStream, StreamExt};
+
+use super::plan::{Move, Plan};
+use super::show::{self, Shown};
+use super::{Asked, Exit, before, group, tell_times, waiting, world};
+use crate::adapters::kafka::statuses::{Heard, orders};
+use crate::cli::LiveArgs;
+use crate::domain::control::{Goal, ReplayAnswer, ReplayOrder, ReplayOutcome, Said};
+use crate::settings::Settings;
+
+pub(super) async fn live(
+    settings: &Settings,
+    args: &LiveArgs,
+    output: &mut (dyn Write + Send),
+) -> anyhow::Result<Exit> {
+    let asked = Asked::of(settings, &args.to, &args.scope)?;
+    let group = group(settings)?;
+    let (plan, members, rate) = waiting(move || {
+        let mut plan = asked.plan(&group)?;
+        tell_times(&mut plan, &group, &asked)?;
+        Ok((plan, group.members()?, group.rate(before(show::MEASURED))?))
+    })
+    .await?;
+    write!(output, "{}", Shown { plan: &plan, members: &members, rate })?;
+    if plan.skipped() > 0 && !args.allow_skips {
+        writeln!(output, "refused, nothing is changed: events that are not done yet would be skipped")?;
+        return Ok(Exit::Held);
+    }
+    if plan.moving().next().is_none() {
+        writeln!(output, "nothing is to be read again")?;
+        return Ok(Exit::Done);
+    }
+    // Order: heard before it is said, or an answer could come too early.
+    let heard = orders(&settings.kafka, &*world::topics(settings)?).await?;
+    let expires = before(std::time::Duration::ZERO).saturating_add(i64::try_from(args.timeout.as_millis())?);
+    let order = Said::Replay(order(&plan, expires, args.allow_skips));
+    world::publisher(settings)?.publish(&[order.record()]).await?;
+    let mut wait = Wait { plan: &plan, missing: plan.moving().map(Move::name).collect(), failed: 0 };
+    let answered = tokio::time::timeout(args.timeout, wait.hear(heard, output)).await;
+    if let Ok(answered) = answered {
+        answered?;
+    }
+    wait.end(args.timeout, output)
+}
+
+fn order(plan: &Plan, expires: i64, allow_skips: bool) -> ReplayOrder {
+    let goal = |it: &Move| Goal { topic: it.topic.clone(), partition: it.partition, to: it.new };
+    let partitions = plan.moving().map(goal).collect();
+    ReplayOrder { id: plan.id.clone(), group: plan.group.clone(), expires, allow_skips, partitions }
+}
+
+/// For the answers.
+struct Wait<'a> {
+    plan: &'a Plan,
+    missing: BTreeSet<String>,
+    failed: usize,
+}
+
+impl Wait<'_> {
+    /// Until all have answered.
+    async fn hear(
+        &mut self,
+        mut heard: BoxStream<'static, Heard>,
+        output: &mut (dyn Write + Send),
+    ) -> anyhow::Result<()> {
+        while !self.missing.is_empty() {
+            let Some(heard) = heard.next().await else { return Ok(()) };
+            if let Heard::Record(payload) = heard
+                && let Some(Said::Answer(answer)) = Said::read(&payload)
+                && answer.id == self.plan.id
+            {
+                self.answered(&answer, output)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn answered(&mut self, answer: &ReplayAnswer, output: &mut (dyn Write + Send)) -> anyhow::Result<()> {
+        let name = format!("{}-{}", answer.topic, answer.partition);
+        if !self.missing.remove(&name) {
+            return Ok(());
+        }
+        let new = self.plan.moving().find(|it| it.name() == name).map_or(0, |it| it.new);
+        let reason = answer.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        match answer.outcome {
+            ReplayOutcome::Done => {
+                let old = answer.old.unwrap_or_default();
+                writeln!(output, "{name}: {old} -> {new} by {}{reason}", answer.worker)?;
+            }
+            ReplayOutcome::Refused | ReplayOutcome::Cancelled => {
+                self.failed += 1;
+                let word = if answer.outcome == ReplayOutcome::Refused { "refused" } else { "cancelled" };
+                writeln!(output, "{name}: {word} by {}, nothing is changed{reason}", answer.worker)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn end(&self, timeout: std::time::Duration, output: &mut (dyn Write + Send)) -> anyhow::Result<Exit> {
+        for name in &self.missing {
+            let waited = humantime::format_duration(timeout);
+            writeln!(output, "{name}: no worker has answered within {waited}: nobody owns it, or its owner is away")?;
+        }
+        Ok(match (self.missing.is_empty(), self.failed) {
+            (false, _) => Exit::Unreachable,
+            (true, 0) => {
+                let (id, again) = (&self.plan.id, self.plan.again());
+                writeln!(output, "replay {id}: about {again} events are being done again")?;
+                Exit::Done
+            }
+            (true, _) => Exit::Held,
+        })
+    }
+}

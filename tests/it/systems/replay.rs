@@ -1,0 +1,140 @@
+//! `replay` as a program, on a stopped group and on running workers.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use local_stack::events::{Record, deletion};
+use local_stack::topics::DELETE;
+use local_stack::users::new_ids;
+use local_stack::{Status, Topics};
+
+use crate::program::{Ended, run, variables};
+use crate::scene::{PATIENCE, Scene};
+
+/// Deletions of all, in one partition.
+async fn publish_on(topics: &Topics, ids: &[String], partition: i32) {
+    let records: Vec<Record> = ids.iter().map(|id| deletion(id).on(partition)).collect();
+    topics.publish(DELETE, &records).await.unwrap();
+}
+
+/// Who was told by this replay of a deletion; their sweeps are told without its name.
+fn told_by(all: &[Status], replay: Option<&str>) -> BTreeSet<String> {
+    let is_first = |status: &&Status| status.mid.contains(".delete.user-");
+    let is_of = |status: &&Status| status.record["edata"]["replayId"].as_str() == replay;
+    all.iter().filter(is_first).filter(is_of).map(|status| status.user.clone()).collect()
+}
+
+fn set(ids: &[String]) -> BTreeSet<String> {
+    ids.iter().cloned().collect()
+}
+
+async fn replay(scene: &Scene, arguments: &[&str]) -> Ended {
+    let arguments: Vec<&str> = std::iter::once("replay").chain(arguments.iter().copied()).collect();
+    run(&variables(&scene.topics.env), &arguments).await
+}
+
+async fn until_told_by(scene: &Scene, replay: Option<&str>, ids: &[String]) -> Vec<Status> {
+    let all = scene.statuses.until("all are told", PATIENCE, |all| told_by(all, replay).is_superset(&set(ids))).await;
+    all.unwrap_or_else(|error| panic!("{error:?}"))
+}
+
+async fn people(scene: &Scene, count: usize) -> Vec<String> {
+    let ids = new_ids(count);
+    scene.users.put_all(&ids, 2).await.unwrap();
+    scene.rows.put_federated(&ids).await.unwrap();
+    ids
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plan_applied_to_a_stopped_group_redoes_what_it_says_and_nothing_else() {
+    let scene = Scene::with(2, &["--per-id", "0"]).await;
+    let ids = people(&scene, 50).await;
+    let (early, rest) = ids.split_at(20);
+    let (again, late) = rest.split_at(20);
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let mut worker = scene.worker(&[]).await;
+    for wave in [early, again] {
+        publish_on(&scene.topics, wave, 0).await;
+        until_told_by(&scene, None, wave).await;
+    }
+    scene.inputs_committed().await;
+
+    let file = path("plan.json");
+    let plan = replay(&scene, &["--shift", "-20", "--topic", "delete", "--partitions", "0", "--replay-id", "r7", "--output", &file]).await;
+    assert_eq!(plan.code, 0, "{}{}", plan.output, plan.errors);
+    assert!(plan.output.contains("1 worker in it") && plan.output.contains("about 20 events"), "{}", plan.output);
+    let refused = replay(&scene, &["apply", &file]).await;
+    assert_eq!(refused.code, 70, "{}{}", refused.output, refused.errors);
+    assert!(refused.output.contains("user-purge-sync on 127.0.0.1"), "{}", refused.output);
+    worker.term().unwrap();
+    worker.until_ended(PATIENCE).await.unwrap();
+
+    is_refused_when_stale(&scene, &file).await;
+    is_refused_below_the_log(&scene, folder.path()).await;
+    let applied = replay(&scene, &["apply", &file]).await;
+    assert_eq!(applied.code, 0, "{}{}", applied.output, applied.errors);
+    assert_eq!(replay(&scene, &["apply", &file]).await.code, 70, "it is stale by then");
+
+    let mut worker = scene.worker(&[]).await;
+    until_told_by(&scene, Some("r7"), again).await;
+    publish_on(&scene.topics, late, 0).await;
+    let all = until_told_by(&scene, None, late).await;
+    assert_eq!(told_by(&all, Some("r7")), set(again));
+    let marked = all.iter().filter(|status| status.mid.ends_with("-r7"));
+    assert_eq!(marked.count(), again.len(), "each once");
+    worker.term().unwrap();
+    worker.until_ended(PATIENCE).await.unwrap();
+}
+
+/// Somebody else has moved the group since.
+async fn is_refused_when_stale(scene: &Scene, plan: &str) {
+    scene.topics.reset(&[(DELETE, 0, 39, "")]).await.unwrap();
+    let stale = replay(scene, &["apply", plan]).await;
+    assert_eq!(stale.code, 70, "{}{}", stale.output, stale.errors);
+    assert!(stale.output.contains("it saw 40 committed and now it is 39"), "{}", stale.output);
+    scene.topics.reset(&[(DELETE, 0, 40, "")]).await.unwrap();
+}
+
+/// Retention has taken what a plan wants.
+async fn is_refused_below_the_log(scene: &Scene, folder: &Path) {
+    let file = folder.join("old.json").display().to_string();
+    let plan = replay(scene, &["--earliest", "--topic", "delete", "--partitions", "0", "--output", &file]).await;
+    assert_eq!(plan.code, 0, "{}{}", plan.output, plan.errors);
+    scene.topics.forget_before(DELETE, &[(0, 10)].into()).await.unwrap();
+    let refused = replay(scene, &["apply", &file]).await;
+    assert_eq!(refused.code, 70, "{}{}", refused.output, refused.errors);
+    assert!(refused.output.contains("0 is below the log's start, 10"), "{}", refused.output);
+}
+
+/// Long enough that the program starts within it.
+const BETWEEN: Duration = Duration::from_secs(5);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replay_of_the_last_minutes_on_live_workers_redoes_exactly_that() {
+    let scene = Scene::with(2, &["--per-id", "0"]).await;
+    let ids = people(&scene, 120).await;
+    let (early, rest) = ids.split_at(40);
+    let (again, late) = rest.split_at(40);
+    let _first = scene.worker(&[]).await;
+    let _second = scene.worker(&[]).await;
+    scene.publish_deletions(early).await;
+    until_told_by(&scene, None, early).await;
+    let told = Instant::now();
+    scene.until_lasted(told, BETWEEN * 2).await;
+    let since = Instant::now();
+    scene.publish_deletions(again).await;
+    until_told_by(&scene, None, again).await;
+
+    let last = format!("{}ms", (since.elapsed() + BETWEEN).as_millis());
+    let asked = replay(&scene, &["live", "--last", &last, "--replay-id", "r8"]).await;
+    assert_eq!(asked.code, 0, "{}{}", asked.output, asked.errors);
+    until_told_by(&scene, Some("r8"), again).await;
+    scene.publish_deletions(late).await;
+    let all = until_told_by(&scene, None, late).await;
+    assert_eq!(told_by(&all, Some("r8")), set(again));
+    assert_eq!(all.iter().filter(|status| status.mid.ends_with("-r8")).count(), again.len(), "each once");
+    scene.inputs_committed().await;
+    scene.assert_nobody_failed();
+}
