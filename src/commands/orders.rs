@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::adapters::kafka::Topics;
 use crate::adapters::kafka::reseek::{ReseekRequest, Reseeked, Reseeks};
 use crate::adapters::kafka::statuses::{Heard, orders};
-use crate::domain::control::{Goal, ReplayAnswer, ReplayOrder, ReplayOutcome, Said};
+use crate::domain::control::{Goal, ReplayAnswer, ReplayOrder, ReplayOutcome, Said, Skips};
 use crate::domain::ids::Partition;
 use crate::domain::replay::ReplayId;
 use crate::ports::Publisher;
@@ -67,7 +67,7 @@ impl Orders {
             tracing::warn!(replay = %id, "asked to read again, too late: whoever asked does not wait any more");
             return;
         }
-        let answers = order.partitions.iter().map(|goal| self.goal(&id, order.allow_skips, goal));
+        let answers = order.partitions.iter().map(|goal| self.goal(&id, order.skips, goal));
         let answers: Vec<_> = join_all(answers).await.into_iter().flatten().map(|answer| answer.record()).collect();
         if let Err(error) = self.publisher.publish(&answers).await {
             tracing::warn!(%error, replay = %id, "the answer cannot be published");
@@ -75,17 +75,17 @@ impl Orders {
     }
 
     /// No answer where the partition is another member's.
-    async fn goal(&self, id: &ReplayId, allow_skips: bool, goal: &Goal) -> Option<Said> {
+    async fn goal(&self, id: &ReplayId, skips: Skips, goal: &Goal) -> Option<Said> {
         let topic = self.topics.input_named(&goal.topic)?;
         let partition = Partition { topic, number: goal.partition };
-        let request = ReseekRequest { id: id.clone(), partition, to: goal.to, allow_skips };
+        let request = ReseekRequest { id: id.clone(), partition, to: goal.to, skips };
         let reseeked = self.reseeks.ask(request).await;
-        let (outcome, reason, old) = match reseeked {
+        let (outcome, reason, done) = match reseeked {
             Reseeked::NotOurs => return None,
-            Reseeked::Done { old, moved: false } => (ReplayOutcome::Done, None, Some(old)),
-            Reseeked::Done { old, moved: true } => {
+            Reseeked::Done { old, new, moved: false } => (ReplayOutcome::Done, None, Some((old, new))),
+            Reseeked::Done { old, new, moved: true } => {
                 let moved = "committed; the partition went to another member meanwhile, which reads it again";
-                (ReplayOutcome::Done, Some(moved.to_owned()), Some(old))
+                (ReplayOutcome::Done, Some(moved.to_owned()), Some((old, new)))
             }
             Reseeked::Refused(why) => (ReplayOutcome::Refused, Some(why), None),
             Reseeked::Cancelled(why) => (ReplayOutcome::Cancelled, Some(why.to_owned()), None),
@@ -98,7 +98,8 @@ impl Orders {
             partition: goal.partition,
             outcome,
             reason,
-            old,
+            old: done.map(|(old, _)| old),
+            new: done.map(|(_, new)| new),
         }))
     }
 }

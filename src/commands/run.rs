@@ -24,9 +24,9 @@ use crate::lifecycle::Lifecycle;
 use crate::metrics::Metrics;
 use crate::pipeline::engine::Engine;
 use crate::pipeline::run::{End, Pace, World};
-use crate::ports::{Disposition, Publisher};
 use crate::ports::log::Arrival;
 use crate::ports::pulse::Pulse;
+use crate::ports::{Disposition, Publisher};
 use crate::settings::{PurgeMode, Settings};
 
 /// Records of one partition that may wait unopened.

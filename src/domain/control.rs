@@ -20,8 +20,18 @@ pub struct ReplayOrder {
     pub group: String,
     /// Milliseconds since 1970; nobody waits for an answer after that, so nobody acts.
     pub expires: i64,
-    pub allow_skips: bool,
+    pub skips: Skips,
     pub partitions: Vec<Goal>,
+}
+
+/// What becomes of a goal beyond what is done already.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Skips {
+    /// Nothing is skipped: it begins where the owner stands. For goals that a time names.
+    Clamped,
+    Refused,
+    Allowed,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -42,8 +52,9 @@ pub struct ReplayAnswer {
     pub outcome: ReplayOutcome,
     /// A person reads it.
     pub reason: Option<String>,
-    /// What was committed before, where that is known.
+    /// What was committed before, and is now, when it is done.
     pub old: Option<i64>,
+    pub new: Option<i64>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -79,7 +90,7 @@ mod tests {
             id: "r".to_owned(),
             group: "g".to_owned(),
             expires: 5,
-            allow_skips: false,
+            skips: Skips::Refused,
             partitions: goals,
         };
         let said = Said::Replay(order);

@@ -7,12 +7,12 @@ use crate::domain::event::{Subjects, Why};
 use crate::domain::join::{PurgeEnd, failed_record_due, follow_up, waits_again};
 use crate::domain::outcome::{Access, Ending};
 use crate::domain::record::OutputRecord;
+use crate::domain::replay::ReplayId;
 use crate::domain::report::delay::follow_up_record;
 use crate::domain::report::failed::{fail_info, failed_record, rejected_record};
 use crate::domain::report::status::{Told, status_record};
 use crate::domain::report::summary::{RangeTold, range_record};
 use crate::domain::report::{Source, Writer, status_id};
-use crate::domain::replay::ReplayId;
 use crate::settings::PurgeMode;
 
 impl Engine {

@@ -15,6 +15,7 @@ use super::offsets::{Flush, Flushed};
 use super::poller::Poller;
 use super::position::Position;
 use super::rebalance::IntakeContext;
+use crate::domain::control::Skips;
 use crate::domain::ids::{Epoch, Partition};
 use crate::domain::metadata::Metadata;
 use crate::domain::replay::{ReplayId, ReplayMark};
@@ -29,7 +30,7 @@ pub struct ReseekRequest {
     pub id: ReplayId,
     pub partition: Partition,
     pub to: i64,
-    pub allow_skips: bool,
+    pub skips: Skips,
 }
 
 /// What became of it.
@@ -37,9 +38,10 @@ pub struct ReseekRequest {
 pub enum Reseeked {
     /// Another member's business.
     NotOurs,
-    /// `old` was committed before. `moved`: another member has the partition by now, and does it.
+    /// `old` was committed before, `new` is now. `moved`: another member has the partition by now, and does it.
     Done {
         old: i64,
+        new: i64,
         moved: bool,
     },
     Refused(String),
@@ -133,12 +135,11 @@ impl Poller {
         self.parts.outbox.push(Arrival::Revoking { partitions, answer: points });
         let (topic, number) = (lane.partition.topic.label(), lane.partition.number);
         tracing::info!(topic, partition = number, replay = %request.id, to = request.to, "asked to read again: draining");
-        self.reseek =
-            Some(Reseek { asked: (request, answer), lane: Some(lane), step: Step::Draining(drained) });
+        self.reseek = Some(Reseek { asked: (request, answer), lane: Some(lane), step: Step::Draining(drained) });
     }
 
     fn drained(&mut self, asked: Asked, lane: Lane, points: Vec<CommitPoint>) -> Result<(), IntakeError> {
-        let (request, answer) = asked;
+        let (mut request, answer) = asked;
         let point = points.into_iter().find(|point| point.partition == lane.partition);
         let read = lane.position.next().unwrap_or_default();
         let standing = match &point {
@@ -148,7 +149,10 @@ impl Poller {
         };
         // Order: a new epoch first, so that no point of the old one is committed over it.
         let epoch = self.context().ownership.begin(lane.partition);
-        if request.to > standing.offset && !request.allow_skips {
+        if request.skips == Skips::Clamped {
+            request.to = request.to.min(standing.offset);
+        }
+        if request.to > standing.offset && request.skips == Skips::Refused {
             let skipped = request.to - standing.offset;
             let why = format!("{skipped} offsets would be skipped: it stands at {}", standing.offset);
             self.resume(lane, epoch, standing.offset, standing.said)?;
@@ -186,7 +190,7 @@ impl Poller {
             }
         }
         let reseeked = match (is_done, moved) {
-            (true, moved) => Reseeked::Done { old, moved },
+            (true, moved) => Reseeked::Done { old, new: request.to, moved },
             (false, true) => Reseeked::Cancelled(REBALANCED),
             (false, false) => Reseeked::Cancelled("kafka did not commit the new offset"),
         };
@@ -198,10 +202,7 @@ impl Poller {
     fn resume(&mut self, lane: Lane, epoch: Epoch, at: i64, said: Metadata) -> Result<(), IntakeError> {
         let Lane { partition, queue, .. } = lane;
         let name = self.context().topics.name(partition.topic).to_owned();
-        self.parts
-            .consumer
-            .seek(&name, partition.number, Offset::Offset(at), SEEK_LIMIT)
-            .map_err(IntakeError::Seek)?;
+        self.parts.consumer.seek(&name, partition.number, Offset::Offset(at), SEEK_LIMIT).map_err(IntakeError::Seek)?;
         let gate = Arc::new(Gate::new(self.parts.room));
         let Metadata { settled, replay } = said;
         let assignment = Assignment { partition, epoch, settled, replay, gate: Arc::clone(&gate) };

@@ -55,11 +55,7 @@ pub async fn orders(settings: &KafkaSettings, topics: &Topics) -> Result<BoxStre
     records(settings, topics.name(Topic::Control), From::Now).await
 }
 
-async fn records(
-    settings: &KafkaSettings,
-    name: &str,
-    from: From,
-) -> Result<BoxStream<'static, Heard>, TopicError> {
+async fn records(settings: &KafkaSettings, name: &str, from: From) -> Result<BoxStream<'static, Heard>, TopicError> {
     let mut config = admin_config(settings)?;
     // A group's name is asked for though there is no group: partitions are assigned here and nothing is committed.
     config

@@ -70,8 +70,7 @@ impl WorkerGroup {
             .set("auto.offset.reset", "earliest")
             .set("isolation.level", "read_committed")
             .set("enable.partition.eof", "true");
-        let consumer =
-            config.create_with_context(Quiet).map_err(|error| TopicError::Client(unusable(error)))?;
+        let consumer = config.create_with_context(Quiet).map_err(|error| TopicError::Client(unusable(error)))?;
         Ok(Self { consumer, topics, name: group.to_owned() })
     }
 
@@ -200,7 +199,8 @@ impl WorkerGroup {
     /// Who is in the group, as far as the broker says: not in a group of the newer protocol (KIP-848).
     pub fn members(&self) -> Result<Vec<Member>, TopicError> {
         let groups = self.consumer.fetch_group_list(Some(&self.name), LIMIT).map_err(TopicError::Unreachable)?;
-        let members = groups.groups().iter().filter(|group| group.name() == self.name).flat_map(|group| group.members());
+        let members =
+            groups.groups().iter().filter(|group| group.name() == self.name).flat_map(|group| group.members());
         let member = |member: &rdkafka::groups::GroupMemberInfo| Member {
             client: member.client_id().to_owned(),
             host: member.client_host().trim_start_matches('/').to_owned(),

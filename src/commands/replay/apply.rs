@@ -29,7 +29,7 @@ pub(super) async fn apply(
         writeln!(output, "refused, nothing is changed: {problem}")?;
         return Ok(Exit::Held);
     }
-    let (id, topics, group) = (plan.replay_id()?, world::topics(settings)?, group(settings)?);
+    let (id, topics, group) = (plan.replay_id()?, world::topics(settings)?, group(settings, &plan.group)?);
     let moves: Vec<Move> = plan.moving().cloned().collect();
     let refused = waiting(move || set(&group, &topics, (&id, &moves))).await?;
     if !refused.is_empty() {

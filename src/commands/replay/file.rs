@@ -25,8 +25,8 @@ pub fn read(path: &Path) -> anyhow::Result<Offsets> {
     let mut reader = csv::ReaderBuilder::new().has_headers(false).trim(csv::Trim::All).from_path(path)?;
     let mut offsets = Offsets::new();
     for row in reader.deserialize() {
-        let Row(topic, partition, offset) = row
-            .with_context(|| BadInput(format!("{}: a line is topic,partition,offset", path.display())))?;
+        let Row(topic, partition, offset) =
+            row.with_context(|| BadInput(format!("{}: a line is topic,partition,offset", path.display())))?;
         if offset < 0 || offsets.insert((topic.clone(), partition), offset).is_some() {
             let problem = format!("{}: {topic},{partition} is there twice or below 0", path.display());
             return Err(BadInput(problem).into());

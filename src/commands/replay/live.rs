@@ -10,7 +10,7 @@ use super::show::{self, Shown};
 use super::{Asked, Exit, before, group, tell_times, waiting, world};
 use crate::adapters::kafka::statuses::{Heard, orders};
 use crate::cli::LiveArgs;
-use crate::domain::control::{Goal, ReplayAnswer, ReplayOrder, ReplayOutcome, Said};
+use crate::domain::control::{Goal, ReplayAnswer, ReplayOrder, ReplayOutcome, Said, Skips};
 use crate::settings::Settings;
 
 pub(super) async fn live(
@@ -18,8 +18,8 @@ pub(super) async fn live(
     args: &LiveArgs,
     output: &mut (dyn Write + Send),
 ) -> anyhow::Result<Exit> {
-    let asked = Asked::of(settings, &args.to, &args.scope)?;
-    let group = group(settings)?;
+    let asked = Asked::of(settings, settings.group(), (&args.to, &args.scope))?;
+    let (group, skips) = (group(settings, &asked.group)?, asked.skips(args.allow_skips));
     let (plan, members, rate) = waiting(move || {
         let mut plan = asked.plan(&group)?;
         tell_times(&mut plan, &group, &asked)?;
@@ -31,16 +31,19 @@ pub(super) async fn live(
         writeln!(output, "refused, nothing is changed: events that are not done yet would be skipped")?;
         return Ok(Exit::Held);
     }
-    if plan.moving().next().is_none() {
+    let goals = goals(&plan, skips);
+    if goals.is_empty() {
         writeln!(output, "nothing is to be read again")?;
         return Ok(Exit::Done);
     }
     // Order: heard before it is said, or an answer could come too early.
     let heard = orders(&settings.kafka, &*world::topics(settings)?).await?;
     let expires = before(std::time::Duration::ZERO).saturating_add(i64::try_from(args.timeout.as_millis())?);
-    let order = Said::Replay(order(&plan, expires, args.allow_skips));
+    let missing = goals.iter().map(|goal| format!("{}-{}", goal.topic, goal.partition)).collect();
+    let (id, group) = (plan.id.clone(), plan.group.clone());
+    let order = Said::Replay(ReplayOrder { id, group, expires, skips, partitions: goals });
     world::publisher(settings)?.publish(&[order.record()]).await?;
-    let mut wait = Wait { plan: &plan, missing: plan.moving().map(Move::name).collect(), failed: 0 };
+    let mut wait = Wait { plan: &plan, missing, failed: 0, again: 0 };
     let answered = tokio::time::timeout(args.timeout, wait.hear(heard, output)).await;
     if let Ok(answered) = answered {
         answered?;
@@ -48,10 +51,11 @@ pub(super) async fn live(
     wait.end(args.timeout, output)
 }
 
-fn order(plan: &Plan, expires: i64, allow_skips: bool) -> ReplayOrder {
-    let goal = |it: &Move| Goal { topic: it.topic.clone(), partition: it.partition, to: it.new };
-    let partitions = plan.moving().map(goal).collect();
-    ReplayOrder { id: plan.id.clone(), group: plan.group.clone(), expires, allow_skips, partitions }
+/// A plan knows only what was committed, up to a second ago; for a time the owners find out themselves.
+fn goals(plan: &Plan, skips: Skips) -> Vec<Goal> {
+    let is_goal = |it: &&Move| if skips == Skips::Clamped { it.wanted < it.high } else { it.delta() != 0 };
+    let goal = |it: &Move| Goal { topic: it.topic.clone(), partition: it.partition, to: it.wanted };
+    plan.partitions.iter().filter(is_goal).map(goal).collect()
 }
 
 /// For the answers.
@@ -59,6 +63,7 @@ struct Wait<'a> {
     plan: &'a Plan,
     missing: BTreeSet<String>,
     failed: usize,
+    again: i64,
 }
 
 impl Wait<'_> {
@@ -85,11 +90,11 @@ impl Wait<'_> {
         if !self.missing.remove(&name) {
             return Ok(());
         }
-        let new = self.plan.moving().find(|it| it.name() == name).map_or(0, |it| it.new);
         let reason = answer.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
         match answer.outcome {
             ReplayOutcome::Done => {
-                let old = answer.old.unwrap_or_default();
+                let (old, new) = (answer.old.unwrap_or_default(), answer.new.unwrap_or_default());
+                self.again += (old - new).max(0);
                 writeln!(output, "{name}: {old} -> {new} by {}{reason}", answer.worker)?;
             }
             ReplayOutcome::Refused | ReplayOutcome::Cancelled => {
@@ -109,8 +114,8 @@ impl Wait<'_> {
         Ok(match (self.missing.is_empty(), self.failed) {
             (false, _) => Exit::Unreachable,
             (true, 0) => {
-                let (id, again) = (&self.plan.id, self.plan.again());
-                writeln!(output, "replay {id}: about {again} events are being done again")?;
+                let (id, again) = (&self.plan.id, self.again);
+                writeln!(output, "replay {id}: {again} offsets are read again, and what was done above them")?;
                 Exit::Done
             }
             (true, _) => Exit::Held,

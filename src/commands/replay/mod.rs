@@ -20,17 +20,14 @@ use super::{BadInput, Exit, world};
 use crate::adapters::kafka::topic_admin::TopicError;
 use crate::adapters::kafka::worker_group::{Member, Place, WorkerGroup};
 use crate::cli::{PlanArgs, ReplayArgs, ReplayCommand, Scope, Target};
+use crate::domain::control::Skips;
 use crate::domain::ids::{InputTopic, Partition};
 use crate::domain::replay::ReplayId;
 use crate::settings::Settings;
 
 /// # Errors
 /// When what was asked for cannot be used, or the console cannot be written. That Kafka does not answer is told.
-pub async fn replay(
-    settings: &Settings,
-    args: &ReplayArgs,
-    output: &mut (dyn Write + Send),
-) -> anyhow::Result<Exit> {
+pub async fn replay(settings: &Settings, args: &ReplayArgs, output: &mut (dyn Write + Send)) -> anyhow::Result<Exit> {
     let done = match &args.command {
         None => show_plan(settings, &args.plan, output).await,
         Some(ReplayCommand::Plan(args)) => show_plan(settings, args, output).await,
@@ -49,13 +46,9 @@ pub async fn replay(
     }
 }
 
-async fn show_plan(
-    settings: &Settings,
-    args: &PlanArgs,
-    output: &mut (dyn Write + Send),
-) -> anyhow::Result<Exit> {
-    let asked = Asked::of(settings, &args.to, &args.scope)?;
-    let group = group(settings)?;
+async fn show_plan(settings: &Settings, args: &PlanArgs, output: &mut (dyn Write + Send)) -> anyhow::Result<Exit> {
+    let asked = Asked::of(settings, settings.group(), (&args.to, &args.scope))?;
+    let group = group(settings, &asked.group)?;
     let (plan, members, rate) = waiting(move || {
         let mut plan = asked.plan(&group)?;
         tell_times(&mut plan, &group, &asked)?;
@@ -90,7 +83,7 @@ enum To {
 }
 
 impl Asked {
-    fn of(settings: &Settings, to: &Target, scope: &Scope) -> anyhow::Result<Self> {
+    fn of(settings: &Settings, group: String, (to, scope): (&Target, &Scope)) -> anyhow::Result<Self> {
         let made_up = || ReplayId::parse(&format!("replay-{:.8}", Uuid::new_v4().simple().to_string()));
         let id = scope.replay_id.clone().map_or_else(made_up, Ok)?;
         let topics = match &scope.topic[..] {
@@ -100,15 +93,23 @@ impl Asked {
             some => some.iter().map(|topic| InputTopic::from(*topic)).collect(),
         };
         let (partitions, names) = (scope.partitions.clone(), world::topics(settings)?);
-        Ok(Self { to: To::of(to)?, topics, partitions, id, group: settings.group(), names })
+        Ok(Self { to: To::of(to)?, topics, partitions, id, group, names })
+    }
+
+    /// What running owners do with a goal beyond what is done: a time skips nothing.
+    fn skips(&self, allowed: bool) -> Skips {
+        match self.to {
+            To::Time(_) => Skips::Clamped,
+            To::Each(_) | To::File(_) if allowed => Skips::Allowed,
+            To::Each(_) | To::File(_) => Skips::Refused,
+        }
     }
 
     fn plan(&self, group: &WorkerGroup) -> anyhow::Result<Plan> {
         let mut places = group.places(&self.topics)?;
         places.retain(|place| self.partitions.is_empty() || self.partitions.contains(&place.partition.number));
         let wants = self.wants(&places, group)?;
-        let moves: Vec<Move> =
-            wants.into_iter().map(|(place, want)| Move::of(place, want, &self.names)).collect();
+        let moves: Vec<Move> = wants.into_iter().map(|(place, want)| Move::of(place, want, &self.names)).collect();
         if moves.is_empty() {
             return Err(BadInput("there is no such partition (--partitions, --topic, --file)".to_owned()).into());
         }
@@ -160,8 +161,8 @@ fn tell_times(plan: &mut Plan, group: &WorkerGroup, asked: &Asked) -> anyhow::Re
     Ok(())
 }
 
-fn group(settings: &Settings) -> anyhow::Result<WorkerGroup> {
-    Ok(WorkerGroup::try_new(&settings.kafka, world::topics(settings)?, &settings.group())?)
+fn group(settings: &Settings, name: &str) -> anyhow::Result<WorkerGroup> {
+    Ok(WorkerGroup::try_new(&settings.kafka, world::topics(settings)?, name)?)
 }
 
 /// Kafka's answers are waited for on a thread that may wait.

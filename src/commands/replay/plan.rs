@@ -44,6 +44,9 @@ pub struct Move {
     /// What the log had: a group that has committed nothing begins at its start.
     low: i64,
     pub high: i64,
+    /// As asked for, in the log's bounds: a running owner knows better than this plan what is done already.
+    #[serde(skip)]
+    pub wanted: i64,
     /// It is read beside the group, which stays where it is.
     #[serde(skip)]
     beside: bool,
@@ -159,6 +162,10 @@ impl Move {
             last: None,
             low: place.low,
             high: place.high,
+            wanted: match want {
+                Want::Since(found) => found.unwrap_or(place.high).max(place.low),
+                Want::To(_) | Want::By(_) | Want::Earliest | Want::Latest => new,
+            },
             beside: false,
         }
     }
@@ -194,7 +201,8 @@ impl Move {
     /// When these settings have no such topic.
     pub fn place(&self, topics: &Topics) -> anyhow::Result<Partition> {
         let topic = topics.input_named(&self.topic);
-        let topic = topic.with_context(|| BadInput(format!("{} is no topic that the workers read (env)", self.topic)))?;
+        let topic =
+            topic.with_context(|| BadInput(format!("{} is no topic that the workers read (env)", self.topic)))?;
         Ok(Partition { topic, number: self.partition })
     }
 

@@ -43,7 +43,9 @@ pub(super) async fn side(
 ) -> anyhow::Result<Exit> {
     let mode = settings.purge_mode()?;
     let mut filter = Filter::of(args)?;
-    let (asked, group, topics) = (Asked::of(settings, &args.to, &args.scope)?, group(settings)?, world::topics(settings)?);
+    // Those who did it first, also where this one only tells what it would do.
+    let asked = Asked::of(settings, settings.kafka.group.clone(), (&args.to, &args.scope))?;
+    let (group, topics) = (group(settings, &asked.group)?, world::topics(settings)?);
     let (names, until) = (Arc::clone(&topics), (args.until_offset, args.until_timestamp));
     let (plan, members, rate) = waiting(move || {
         let mut plan = asked.plan(&group)?;

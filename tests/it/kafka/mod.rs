@@ -4,4 +4,5 @@ mod groups;
 pub mod harness;
 pub mod member;
 mod reading;
+mod reseek;
 mod writing;

@@ -31,7 +31,9 @@ fn set(ids: &[String]) -> BTreeSet<String> {
 
 async fn replay(scene: &Scene, arguments: &[&str]) -> Ended {
     let arguments: Vec<&str> = std::iter::once("replay").chain(arguments.iter().copied()).collect();
-    run(&variables(&scene.topics.env), &arguments).await
+    let mut own = variables(&scene.topics.env);
+    own.push(("USER_PURGE_SYNC__SYNC__ENDPOINT".to_owned(), scene.sync_api.endpoint()));
+    run(&own, &arguments).await
 }
 
 async fn until_told_by(scene: &Scene, replay: Option<&str>, ids: &[String]) -> Vec<Status> {
@@ -62,7 +64,11 @@ async fn a_plan_applied_to_a_stopped_group_redoes_what_it_says_and_nothing_else(
     scene.inputs_committed().await;
 
     let file = path("plan.json");
-    let plan = replay(&scene, &["--shift", "-20", "--topic", "delete", "--partitions", "0", "--replay-id", "r7", "--output", &file]).await;
+    let plan = replay(
+        &scene,
+        &["--shift", "-20", "--topic", "delete", "--partitions", "0", "--replay-id", "r7", "--output", &file],
+    )
+    .await;
     assert_eq!(plan.code, 0, "{}{}", plan.output, plan.errors);
     assert!(plan.output.contains("1 worker in it") && plan.output.contains("about 20 events"), "{}", plan.output);
     let refused = replay(&scene, &["apply", &file]).await;
@@ -130,11 +136,38 @@ async fn a_replay_of_the_last_minutes_on_live_workers_redoes_exactly_that() {
     let last = format!("{}ms", (since.elapsed() + BETWEEN).as_millis());
     let asked = replay(&scene, &["live", "--last", &last, "--replay-id", "r8"]).await;
     assert_eq!(asked.code, 0, "{}{}", asked.output, asked.errors);
+    assert!(asked.output.contains("2 workers in it"), "{}", asked.output);
     until_told_by(&scene, Some("r8"), again).await;
     scene.publish_deletions(late).await;
     let all = until_told_by(&scene, None, late).await;
     assert_eq!(told_by(&all, Some("r8")), set(again));
     assert_eq!(all.iter().filter(|status| status.mid.ends_with("-r8")).count(), again.len(), "each once");
     scene.inputs_committed().await;
+    scene.assert_nobody_failed();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_side_replay_does_its_stretch_and_leaves_the_workers_group_where_it_is() {
+    let scene = Scene::with(2, &["--per-id", "0"]).await;
+    let ids = people(&scene, 30).await;
+    let _worker = scene.worker(&[]).await;
+    publish_on(&scene.topics, &ids, 0).await;
+    until_told_by(&scene, None, &ids).await;
+    scene.inputs_committed().await;
+    let before = scene.topics.progress(&[DELETE]).await.unwrap();
+
+    let some = ["side", "--earliest", "--user", &ids[3], "--user", &ids[7], "--replay-id", "r9"];
+    let some = replay(&scene, &some).await;
+    assert_eq!(some.code, 0, "{}{}", some.output, some.errors);
+    assert!(some.output.contains("2 events done again, 28 passed over"), "{}", some.output);
+    let stretch = ["side", "--offset", "5", "--until-offset", "15", "--partitions", "0", "--topic", "delete"];
+    let stretch = [&stretch[..], &["--rate", "50/s", "--replay-id", "r10"]].concat();
+    let stretch = replay(&scene, &stretch).await;
+    assert_eq!(stretch.code, 0, "{}{}", stretch.output, stretch.errors);
+
+    let all = until_told_by(&scene, Some("r10"), &ids[5..15]).await;
+    assert_eq!(told_by(&all, Some("r10")), set(&ids[5..15]));
+    assert_eq!(told_by(&all, Some("r9")), set(&[ids[3].clone(), ids[7].clone()]));
+    assert_eq!(scene.topics.progress(&[DELETE]).await.unwrap(), before);
     scene.assert_nobody_failed();
 }
