@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::Parser;
 use user_purge_sync::adapters::keycloak;
 use user_purge_sync::cli::{CheckArgs, CheckSubject, Cli, Command, Format};
-use user_purge_sync::commands::{self, Exit, submit::Console};
+use user_purge_sync::commands::{self, Exit};
 use user_purge_sync::settings::{self, Loaded, LogFormat};
 use user_purge_sync::telemetry;
 
@@ -29,10 +29,12 @@ fn main() -> ExitCode {
 fn start(cli: Cli) -> anyhow::Result<ExitCode> {
     let Cli { config, format, command } = cli;
     // Order: the form of the log is a setting, so what is wrong with the settings goes to standard error as it is.
+    let params = if let Command::Submit(args) = &command { args.context_params.as_slice() } else { &[] };
+    let env = settings::with_context_params(settings::environment(), params)?;
     let mut loaded = match &command {
         // They need no settings, so wrong ones are not in their way.
         Command::Completions(_) | Command::Man(_) => Loaded::load(None, std::iter::empty())?,
-        _ => Loaded::load(config.as_deref(), settings::environment())?,
+        _ => Loaded::load(config.as_deref(), env.iter().cloned())?,
     };
     if matches!(command, Command::Run) {
         loaded.settings.purge_mode()?;
@@ -44,10 +46,15 @@ fn start(cli: Cli) -> anyhow::Result<ExitCode> {
     if matches!(command, Command::Run | Command::Check(_)) {
         loaded.settings.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
     }
-    tokio::runtime::Runtime::new().context("no runtime")?.block_on(execute(command, format, loaded))
+    tokio::runtime::Runtime::new().context("no runtime")?.block_on(execute(command, format, loaded, &env))
 }
 
-async fn execute(command: Command, format: Format, loaded: Loaded) -> anyhow::Result<ExitCode> {
+async fn execute(
+    command: Command,
+    format: Format,
+    loaded: Loaded,
+    env: &[(String, String)],
+) -> anyhow::Result<ExitCode> {
     let settings = loaded.settings.clone();
     Ok(match command {
         Command::Run => return commands::run::run(settings).await,
@@ -74,14 +81,6 @@ async fn execute(command: Command, format: Format, loaded: Loaded) -> anyhow::Re
         Command::Redrive(args) => commands::redrive::redrive(&settings, &args, &mut stdout()).await?.into(),
         Command::Status(args) => commands::status::status(&settings, &args, &mut stdout()).await?.into(),
         Command::Replay(args) => commands::replay::replay(&settings, &args, &mut stdout()).await?.into(),
-        Command::Submit(mut args) => {
-            let old_pause = || settings::batch_job_rate(settings::environment(), settings.sync.block_size);
-            args.rate = args.rate.or_else(old_pause);
-            let interactive = stdin().is_terminal() && stderr().is_terminal();
-            let (mut input, mut output) = (stdin().lock(), stdout().lock());
-            let mut console = Console { input: &mut input, output: &mut output, interactive };
-            let connect = || commands::world::publisher(&settings);
-            commands::submit::submit(&settings, &args, &mut console, connect).await?.into()
-        }
+        Command::Submit(args) => commands::submit::connect_and_submit(&settings, args, format, env).await?.into(),
     })
 }

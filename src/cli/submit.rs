@@ -12,18 +12,29 @@ use crate::settings::CallRate;
 The ids come from the command line, from a csv file, or from standard input (--file -). A file has one id a line; blank \
 lines, spaces around ids, quotes, CRLF, a BOM, repeats and a header are taken as meant and counted. Lines that cannot \
 be meant are named, and then nothing is published. With several columns, a header must name the one with the ids: \
-userId, user_id or id.
+userId, user_id or id. A file is read twice, of any size; to know repeats it takes 20 to 40 bytes of memory an id. \
+Standard input is kept in a temporary file meanwhile.
+
+--all cuts the table into token ranges of about 1000 users, counted while they are published; the plan only reads a \
+sample. --deleted reads the status of every user of the table.
 
 A delete never touches a user who is not deleted in Cassandra: the workers look, at the time they do it.
+
+The two batch jobs' parameters work as they were, from the environment or as --context_param: \
+sunbird_sync_sleep_time (block size / pause becomes the rate), sunbird_sync_id_file, sunbird_cassandra_table, \
+sunbird_sync_object_type, and where things are. Without an id file they mean the whole table, as they did.
 
 Examples:
   user-purge-sync submit delete-user 02c4e0dc-3e25-4f7d-b811-242c73e24a01
                                                   a plan: what would be published, and where
   user-purge-sync submit delete-user 02c4e0dc-3e25-4f7d-b811-242c73e24a01 --execute
   user-purge-sync submit delete-user --file deleted.csv --execute --yes
-  user-purge-sync submit resync-user --file users.csv --rate 100/s --execute
+  user-purge-sync submit delete-user --deleted --execute --watch
+  user-purge-sync submit resync-user --all --rate 100/s --execute --watch --failure failed.csv
   cut -f1 users.tsv | user-purge-sync submit resync-user --file - --execute
-  user-purge-sync submit resync-user 0130…27 --object-type organisation --execute")]
+  user-purge-sync submit resync-user 0130…27 --object-type organisation --execute
+  user-purge-sync submit resync-user --context_param sunbird_cassandra_server=10.0.0.4 \\
+      --context_param sunbird_user_sync_sleep_time=10000")]
 pub struct SubmitArgs {
     /// What is to be done with the users.
     #[arg(value_enum)]
@@ -37,9 +48,21 @@ pub struct SubmitArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "ids")]
     pub file: Option<PathBuf>,
 
-    /// What the ids are ids of; other than user only with resync-user.
-    #[arg(long, value_name = "TYPE", default_value = "user")]
-    pub object_type: String,
+    /// The whole table; not with delete-user.
+    #[arg(long, conflicts_with_all = ["ids", "file", "deleted"])]
+    pub all: bool,
+
+    /// All users with status 2; not with retire-local-user.
+    #[arg(long, conflicts_with_all = ["ids", "file"])]
+    pub deleted: bool,
+
+    /// What the ids are ids of, user by default; others only with resync-user.
+    #[arg(long, value_name = "TYPE")]
+    pub object_type: Option<String>,
+
+    /// Instead of the object type: its table. The workers read the tables that cassandra.tables names, and no other.
+    #[arg(long, value_name = "TABLE")]
+    pub table: Option<String>,
 
     /// Stands in every status that comes of it, to find them by; made up when absent.
     #[arg(long, value_name = "ID")]
@@ -53,9 +76,25 @@ pub struct SubmitArgs {
     #[arg(long)]
     pub execute: bool,
 
-    /// Do not ask before users from a file are deleted.
+    /// Do not ask before users whom nobody has typed are deleted or retired.
     #[arg(long)]
     pub yes: bool,
+
+    /// Then follow it to its end, as watch does; the exit code is that of watch.
+    #[arg(long)]
+    pub watch: bool,
+
+    /// Write those who ended SUCCESS or SKIPPED: user id, outcome, reason, stage, attempts, time.
+    #[arg(long, value_name = "FILE", requires = "watch")]
+    pub success: Option<PathBuf>,
+
+    /// Write those who ended PARTIAL or FAILED, in the same form.
+    #[arg(long, value_name = "FILE", requires = "watch")]
+    pub failure: Option<PathBuf>,
+
+    /// A parameter of the old batch jobs, as their start scripts took it.
+    #[arg(long = "context_param", value_name = "NAME=VALUE")]
+    pub context_params: Vec<String>,
 }
 
 /// The actions by the names they have in events.

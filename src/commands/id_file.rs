@@ -25,16 +25,23 @@ const MAX_NAMED: usize = 20;
 pub(super) struct IdFile {
     /// In the file's order, without repeats.
     pub ids: Vec<UserId>,
-    pub lines: u64,
-    pub blank: u64,
     pub repeats: u64,
+    pub lines: Lines,
+}
+
+/// What became of the lines that hold no id.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Lines {
+    /// All of them.
+    pub count: u64,
+    pub blank: u64,
     pub header: bool,
     pub invalid: u64,
-    /// The first invalid lines: number, counted from 1, and what is wrong. Never the line itself.
+    /// The first invalid ones: number, counted from 1, and what is wrong. Never the line itself.
     pub named: Vec<(u64, String)>,
 }
 
-impl IdFile {
+impl Lines {
     /// The invalid ones that are remembered, a line each, and how many there are besides. `place`: what their numbers count.
     pub(super) fn told_invalid(&self, place: &str) -> String {
         let named = self.named.iter().map(|(number, problem)| format!("\n  {place} {number} {problem}"));
@@ -43,24 +50,57 @@ impl IdFile {
     }
 }
 
-/// Reads to the end.
-///
-/// # Errors
-/// When the input cannot be read, or is no text in UTF-8 with lines.
-pub(super) fn read(mut input: impl BufRead) -> io::Result<IdFile> {
-    let mut reading = Reading::default();
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        if input.by_ref().take(MAX_LINE).read_until(b'\n', &mut line)? == 0 {
-            return Ok(reading.file);
-        }
-        if line.len() as u64 == MAX_LINE && !line.ends_with(b"\n") {
-            let place = reading.file.lines + 1;
-            return Err(invalid_data(&format!("line {place} is longer than 64 KiB: is this a list of ids?")));
-        }
-        reading.line(&line)?;
+/// Gives the ids out one by one, repeats too, and accounts for every other line.
+pub(super) struct IdReader<R> {
+    input: R,
+    line: Vec<u8>,
+    pub lines: Lines,
+    column: Column,
+    splitter: Splitter,
+}
+
+impl<R: BufRead> IdReader<R> {
+    pub(super) fn of(input: R) -> Self {
+        let (lines, column, splitter) = (Lines::default(), Column::default(), Splitter::default());
+        Self { input, line: Vec::new(), lines, column, splitter }
     }
+
+    /// The next id; `None` at the end.
+    ///
+    /// # Errors
+    /// When the input cannot be read, or is no text in UTF-8 with lines.
+    pub(super) fn next(&mut self) -> io::Result<Option<UserId>> {
+        loop {
+            self.line.clear();
+            if self.input.by_ref().take(MAX_LINE).read_until(b'\n', &mut self.line)? == 0 {
+                return Ok(None);
+            }
+            if self.line.len() as u64 == MAX_LINE && !self.line.ends_with(b"\n") {
+                let place = self.lines.count + 1;
+                return Err(invalid_data(&format!("line {place} is longer than 64 KiB: is this a list of ids?")));
+            }
+            let line = std::mem::take(&mut self.line);
+            let found = self.line(&line)?;
+            self.line = line;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+    }
+}
+
+/// Reads to the end.
+fn read(input: impl BufRead) -> io::Result<IdFile> {
+    let mut reader = IdReader::of(input);
+    let (mut file, mut seen) = (IdFile::default(), HashSet::new());
+    while let Some(id) = reader.next()? {
+        if seen.insert(id.clone()) {
+            file.ids.push(id);
+        } else {
+            file.repeats += 1;
+        }
+    }
+    Ok(IdFile { lines: reader.lines, ..file })
 }
 
 /// From wherever a person gives them: a file, `-` for `input`, or one by one.
@@ -104,20 +144,16 @@ impl IdWriter {
 
 /// Ids that were typed one by one: no header, no columns; a "line" is an argument.
 pub(super) fn of_arguments(arguments: &[String]) -> IdFile {
-    let mut reading = Reading::default();
+    let (mut file, mut seen) = (IdFile::default(), HashSet::new());
     for argument in arguments {
-        reading.file.lines += 1;
-        reading.id(argument);
+        file.lines.count += 1;
+        match parse(argument) {
+            Ok(id) if seen.insert(id.clone()) => file.ids.push(id),
+            Ok(_) => file.repeats += 1,
+            Err(problem) => file.lines.refuse(&problem),
+        }
     }
-    reading.file
-}
-
-#[derive(Default)]
-struct Reading {
-    file: IdFile,
-    seen: HashSet<UserId>,
-    column: Column,
-    splitter: Splitter,
+    file
 }
 
 /// Where in a line the id stands.
@@ -131,10 +167,10 @@ enum Column {
     Named(usize),
 }
 
-impl Reading {
-    fn line(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.lines += 1;
-        let bytes = match self.file.lines {
+impl<R> IdReader<R> {
+    fn line(&mut self, bytes: &[u8]) -> io::Result<Option<UserId>> {
+        self.lines.count += 1;
+        let bytes = match self.lines.count {
             1 if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) => {
                 return Err(invalid_data("is in UTF-16; save it as UTF-8"));
             }
@@ -142,29 +178,29 @@ impl Reading {
             _ => bytes,
         };
         let Ok(text) = std::str::from_utf8(bytes) else {
-            self.refuse("is not UTF-8");
-            return Ok(());
+            self.lines.refuse("is not UTF-8");
+            return Ok(None);
         };
         let text = text.trim();
         if text.is_empty() {
-            self.file.blank += 1;
+            self.lines.blank += 1;
         } else if text.contains('\r') {
             // The csv reader would take what comes before it and forget the rest.
-            self.refuse("holds a carriage return: lines end with a line feed");
+            self.lines.refuse("holds a carriage return: lines end with a line feed");
         } else if let Some(cells) = self.splitter.split(text)? {
-            self.cells(&cells);
+            return Ok(self.cells(&cells));
         } else {
-            self.refuse("has a quote that is not closed");
+            self.lines.refuse("has a quote that is not closed");
         }
-        Ok(())
+        Ok(None)
     }
 
-    fn cells(&mut self, cells: &csv::StringRecord) {
+    fn cells(&mut self, cells: &csv::StringRecord) -> Option<UserId> {
         if self.column == Column::Unknown {
             if let Some(column) = header(cells) {
                 self.column = Column::Named(column);
-                self.file.header = true;
-                return;
+                self.lines.header = true;
+                return None;
             }
             self.column = Column::Only;
         }
@@ -175,24 +211,16 @@ impl Reading {
             }
             Column::Only | Column::Unknown => Ok(cells.get(0).unwrap_or_default()),
         };
-        match found {
-            Ok(text) => self.id(text),
-            Err(problem) => self.refuse(problem),
-        }
+        let id = found.map_err(str::to_owned).and_then(parse);
+        id.map_err(|problem| self.lines.refuse(&problem)).ok()
     }
+}
 
-    fn id(&mut self, text: &str) {
-        match parse(text) {
-            Ok(id) if self.seen.insert(id.clone()) => self.file.ids.push(id),
-            Ok(_) => self.file.repeats += 1,
-            Err(problem) => self.refuse(&problem),
-        }
-    }
-
+impl Lines {
     fn refuse(&mut self, problem: &str) {
-        self.file.invalid += 1;
-        if self.file.named.len() < MAX_NAMED {
-            self.file.named.push((self.file.lines, problem.to_owned()));
+        self.invalid += 1;
+        if self.named.len() < MAX_NAMED {
+            self.named.push((self.count, problem.to_owned()));
         }
     }
 }

@@ -39,6 +39,13 @@ pub fn probes(settings: &Settings) -> Vec<Probe> {
         .collect()
 }
 
+/// Whether one of Kafka's brokers can be connected to: for what is only nice to know.
+pub(super) async fn any_broker(settings: &Settings) -> bool {
+    let brokers = settings.kafka.brokers.split(',').map(|broker| broker.trim().to_owned());
+    let asked = brokers.map(|broker| Box::pin(async move { connect(&broker).await }));
+    futures::future::select_ok(asked).await.is_ok()
+}
+
 fn of_url(name: &'static str, key: &'static str, url: &str) -> Option<(&'static str, &'static str, String)> {
     let url = reqwest::Url::parse(url).ok()?;
     Some((name, key, format!("{}:{}", url.host_str()?, url.port_or_known_default()?)))

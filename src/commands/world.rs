@@ -13,6 +13,7 @@ use crate::adapters::keycloak::{AdminApi, Canary, Patience, PgIdentityStore};
 use crate::adapters::sync_api::SyncApi;
 use crate::cli::CheckArgs;
 use crate::ports::canary::CanaryWatch;
+use crate::ports::scan::UserScan;
 use crate::ports::{Blame, Disposition, Failure, IdentityStore, Publisher, SearchIndex, UserCache, UserDirectory};
 use crate::settings::{PurgeMode, Settings};
 
@@ -67,6 +68,14 @@ pub fn topic_admin(settings: &Settings) -> anyhow::Result<TopicAdmin> {
 /// When a property is refused.
 pub fn publisher(settings: &Settings) -> anyhow::Result<Arc<dyn Publisher>> {
     Ok(Arc::new(KafkaPublisher::try_new(&settings.kafka, topics(settings)?)?))
+}
+
+/// The user table, not contacted yet.
+///
+/// # Errors
+/// When a setting cannot be used.
+pub fn scan(settings: &Settings) -> anyhow::Result<Arc<dyn UserScan>> {
+    Ok(Arc::new(CassandraDirectory::new(&settings.cassandra).context("cassandra")?))
 }
 
 /// What `check` asks: every address, then every role that these settings use. With `--create-topics` the topics that

@@ -13,6 +13,7 @@ pub mod ledger;
 pub mod metadata;
 pub mod offset_map;
 pub mod outcome;
+pub mod pace;
 pub mod page;
 pub mod record;
 pub mod replay;

@@ -111,13 +111,22 @@ impl Tally {
         }
     }
 
-    /// How many users there are in all, once that is told.
+    /// How many users there are in all, once that is told; of token ranges, until all of them have told, as many as were
+    /// counted when they were cut.
     pub fn expected(&self) -> Option<u64> {
-        let SubmissionTold { events, users, .. } = self.submission.as_ref()?;
-        users.or_else(|| {
-            let told = self.ranges.len() as u64 == *events;
-            told.then(|| self.ranges.values().filter_map(|range| range.rows).sum())
-        })
+        let SubmissionTold { users, rows, .. } = self.submission.as_ref()?;
+        users.or_else(|| self.in_ranges()).or(*rows)
+    }
+
+    /// What the token ranges held, once all of them have told.
+    fn in_ranges(&self) -> Option<u64> {
+        let told = self.ranges.len() as u64 >= self.submission.as_ref()?.events;
+        told.then(|| self.ranges.values().filter_map(|range| range.rows).sum())
+    }
+
+    /// How many users there are in all, for certain.
+    fn total(&self) -> Option<u64> {
+        self.submission.as_ref()?.users.or_else(|| self.in_ranges())
     }
 
     pub fn ended(&self) -> u64 {
@@ -131,7 +140,7 @@ impl Tally {
 
     /// Everybody of the submission has ended.
     pub fn is_done(&self) -> bool {
-        self.expected().is_some_and(|expected| self.ended() >= expected) && self.waiting() == 0
+        self.total().is_some_and(|total| self.ended() >= total) && self.waiting() == 0
     }
 
     /// Users, and ranges that ended as a whole, by how they stand and why.
@@ -203,7 +212,7 @@ mod tests {
     }
 
     fn submission(events: u64, users: Option<u64>) -> Told {
-        Told::Submission(SubmissionTold { request_id: "mine".to_owned(), events, users })
+        Told::Submission(SubmissionTold { request_id: "mine".to_owned(), events, users, rows: None })
     }
 
     fn range(name: &str, rows: Option<u64>, status: Option<Status>) -> Told {
@@ -259,6 +268,22 @@ mod tests {
         for id in ["a", "b"] {
             tally.hear(user(id, true, Status::Success, 1));
         }
+        assert!(tally.is_done());
+    }
+
+    /// Users come and go between the cut and the work: only the ranges themselves say that everybody was told.
+    #[test]
+    fn what_was_counted_when_the_ranges_were_cut_is_shown_but_ends_nothing() {
+        let request_id = "mine".to_owned();
+        let cut = Told::Submission(SubmissionTold { request_id, events: 2, users: None, rows: Some(2) });
+        let mut tally = mine(vec![cut, range("1:5", Some(1), None)]);
+        for id in ["a", "b"] {
+            tally.hear(user(id, true, Status::Success, 1));
+        }
+        assert_eq!((tally.expected(), tally.ended(), tally.is_done()), (Some(2), 2, false));
+        tally.hear(range("5:9", Some(2), None));
+        assert_eq!((tally.expected(), tally.is_done()), (Some(3), false), "one was born meanwhile");
+        tally.hear(user("c", true, Status::Success, 1));
         assert!(tally.is_done());
     }
 

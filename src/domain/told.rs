@@ -48,6 +48,8 @@ pub struct SubmissionTold {
     pub events: u64,
     /// `None` for token ranges.
     pub users: Option<u64>,
+    /// Of token ranges: the users when they were cut. `None` where nobody counted them.
+    pub rows: Option<u64>,
 }
 
 /// The stages in the order of the attempts.
@@ -58,8 +60,8 @@ pub fn read(payload: &[u8]) -> Option<Told> {
     let Record { ets, object, edata } = serde_json::from_slice(payload).ok()?;
     Some(match object.kind.as_str() {
         "Submission" => {
-            let (request_id, events, users) = (edata.request_id?, edata.events?, edata.users);
-            Told::Submission(SubmissionTold { request_id, events, users })
+            let (request_id, events, users, rows) = (edata.request_id?, edata.events?, edata.users, edata.rows);
+            Told::Submission(SubmissionTold { request_id, events, users, rows })
         }
         "TokenRange" => Told::Range(RangeTold {
             request_id: edata.request_id,
@@ -141,7 +143,7 @@ mod tests {
     use crate::domain::ids::{ObjectType, UserId};
     use crate::domain::outcome::{Access, Ending, Reason, StageReport, StageReports, StageStatus};
     use crate::domain::report::status::{Told as Reported, status_record};
-    use crate::domain::report::summary::{RangeTold as Range, Submission, range_record, submission_record};
+    use crate::domain::report::summary::{RangeTold as Range, Size, Submission, range_record, submission_record};
     use crate::domain::report::{Source, Writer};
 
     const WRITER: Writer = Writer { env: "dev", now: 7, dry_run: false, replay_id: None };
@@ -203,9 +205,9 @@ mod tests {
             action: Action::ResyncUser,
             object_type: &object_type,
             events: 4,
-            users: None,
+            size: Size::Rows(4000),
         };
-        let wanted = SubmissionTold { request_id: "ticket-7".to_owned(), events: 4, users: None };
+        let wanted = SubmissionTold { request_id: "ticket-7".to_owned(), events: 4, users: None, rows: Some(4000) };
         assert_eq!(read(&submission_record(&WRITER, &submission).payload), Some(Told::Submission(wanted)));
     }
 

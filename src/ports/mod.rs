@@ -5,6 +5,7 @@
 pub mod canary;
 pub mod log;
 pub mod pulse;
+pub mod scan;
 
 use std::fmt;
 use std::time::Duration;

@@ -2,11 +2,8 @@
 //!
 //! `sunbird_pg_*` is left out on purpose: there it names the quartz database, and a purge must not go there.
 
-use std::time::Duration;
-
 use super::layer::Layer;
 use super::load::Problem;
-use super::rules::CallRate;
 
 /// Our key and the names it goes by, both spellings of the batch jobs included.
 const ALIASES: &[(&str, &[&str])] = &[
@@ -48,12 +45,9 @@ pub(super) fn layer(env: &[(String, String)], decided: &Layer, problems: &mut Ve
     layer
 }
 
-/// The old batch job's `sunbird_sync_sleep_time` (milliseconds after each block) as a rate of users for `submit`.
-pub fn batch_job_rate(mut env: impl Iterator<Item = (String, String)>, block_size: i64) -> Option<CallRate> {
-    const NAMES: [&str; 2] = ["sunbird_sync_sleep_time", "sunbird_user_sync_sleep_time"];
-    let (_, pause) = env.find(|(name, _)| NAMES.contains(&name.as_str()))?;
-    let pause = pause.trim().parse().ok().filter(|&pause| pause > 0)?;
-    Some(CallRate { calls: u32::try_from(block_size).ok()?, per: Duration::from_millis(pause) })
+/// Of the key that goes by this name: all its names.
+pub(super) fn names_like(name: &str) -> Option<&'static [&'static str]> {
+    ALIASES.iter().map(|(_, names)| *names).find(|names| names.contains(&name))
 }
 
 fn value_of<'a>(env: &'a [(String, String)], key: &str, name: &str) -> Option<&'a str> {
@@ -65,7 +59,6 @@ fn value_of<'a>(env: &'a [(String, String)], key: &str, name: &str) -> Option<&'
 mod tests {
     use secrecy::ExposeSecret;
 
-    use super::*;
     use crate::settings::Settings;
 
     fn load(env: &[(&str, &str)]) -> Result<Settings, String> {
@@ -119,13 +112,5 @@ mod tests {
         assert!(error.contains("sunbird_cassandra_keyspace and sunbird_userorg_keyspace disagree"), "{error}");
         let decided = [both[0], both[1], ("USER_PURGE_SYNC__CASSANDRA__KEYSPACE", "c")];
         assert_eq!(load(&decided).unwrap().cassandra.keyspace, "c");
-    }
-
-    #[test]
-    fn the_batch_jobs_pause_becomes_a_rate() {
-        let rate =
-            |value: &str| batch_job_rate([("sunbird_sync_sleep_time".to_owned(), value.to_owned())].into_iter(), 100);
-        assert_eq!(rate("10000"), Some(CallRate { calls: 100, per: Duration::from_secs(10) }));
-        assert_eq!([rate("0"), rate("soon"), batch_job_rate(std::iter::empty(), 100)], [None; 3]);
     }
 }

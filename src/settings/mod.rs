@@ -3,6 +3,7 @@
 //! `load` puts the layers on top of each other, `aliases` knows Sunbird's own names, `validate` the rules between keys.
 
 mod aliases;
+mod batch_job;
 mod fields;
 mod keycloak_tables;
 mod layer;
@@ -24,7 +25,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-pub use aliases::batch_job_rate;
+pub use batch_job::{BatchJob, with_context_params};
 pub use keycloak_tables::{TableAction, TableChoice};
 pub use load::{Loaded, Origins, Problem, SettingsError, environment};
 pub use properties::{RESERVED_PROPERTIES, reserved_property};

@@ -5,6 +5,7 @@
 
 mod contact;
 mod failure;
+mod scan;
 mod target;
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "tests spawn, wait and read the clock at will")]
@@ -101,18 +102,11 @@ impl CassandraDirectory {
         let limit = i32::try_from(limit).unwrap_or(i32::MAX);
         let result = read.execute((tokens.start, tokens.end, limit)).await?;
         let mut ids = Vec::with_capacity(result.rows_num());
-        let mut unusable = 0_usize;
         for row in result.rows::<(&str,)>().map_err(|error| failure(Trouble::Shape(error.into())))? {
             let (id,) = row.map_err(|error| failure(Trouble::Row(error.into())))?;
-            match UserId::parse(id) {
-                Ok(id) => ids.push(id),
-                // Such an id can have no row in any other system either.
-                Err(_) => unusable += 1,
-            }
+            ids.extend(UserId::parse(id).ok());
         }
-        if unusable > 0 {
-            tracing::warn!(unusable, "rows with an id that no user can have were passed over");
-        }
+        passed_over(result.rows_num() - ids.len());
         Ok(ids)
     }
 
@@ -193,6 +187,13 @@ impl Read<'_> {
             let row = result.maybe_first_row::<(&str,)>().map_err(row_failure)?;
             Ok(row.map(|_| UserRow::default()))
         }
+    }
+}
+
+/// Ids that no user can have: such an id can have no row in any other system either.
+fn passed_over(unusable: usize) {
+    if unusable > 0 {
+        tracing::warn!(unusable, "rows with an id that no user can have were passed over");
     }
 }
 

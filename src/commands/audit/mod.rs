@@ -7,7 +7,6 @@ mod tally;
 
 use std::fmt;
 use std::io::{BufRead, Write};
-use std::time::Duration;
 
 use futures::future::try_join_all;
 use serde::Serialize;
@@ -17,15 +16,13 @@ use self::source::Source;
 use self::tally::Tally;
 use super::Exit;
 use super::answer::tell;
+use super::patience::patiently;
 use super::world::Dependencies;
 use crate::cli::{AuditArgs, Format};
 use crate::domain::ids::{ObjectType, UserId};
 use crate::domain::verdict::PurgeKind;
-use crate::ports::{Disposition, Failure, IdentityStore, PurgeOrder, UserDirectory};
+use crate::ports::{Failure, IdentityStore, PurgeOrder, UserDirectory};
 use crate::settings::{PurgeMode, Settings, Verify};
-
-/// An audit of a whole table runs for hours: what passes by itself does not end it.
-const PAUSES: [u64; 5] = [1, 2, 4, 8, 16];
 
 /// Looks, and tells what is left.
 ///
@@ -170,38 +167,5 @@ impl Audit<'_> {
             }
         }
         Ok(())
-    }
-}
-
-/// Asks again what may pass by itself.
-async fn patiently<T>(mut ask: impl AsyncFnMut() -> Result<T, Failure>) -> Result<T, Failure> {
-    for pause in PAUSES {
-        match ask().await {
-            Err(failure) if matches!(failure.disposition, Disposition::Retry(_)) => {
-                tracing::warn!(problem = failure.story(), "asked again in {pause} s");
-                tokio::time::sleep(Duration::from_secs(pause)).await;
-            }
-            answer => return answer,
-        }
-    }
-    ask().await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ports::Blame;
-
-    #[tokio::test(start_paused = true)]
-    async fn what_passes_by_itself_is_asked_again_and_what_a_person_must_mend_is_not() {
-        for (disposition, asked) in [(Disposition::Retry(Blame::Server), 6), (Disposition::Hold, 1)] {
-            let mut times = 0;
-            let answer = patiently(async || {
-                times += 1;
-                Err::<(), _>(Failure::new(disposition, "away"))
-            });
-            assert!(answer.await.is_err());
-            assert_eq!(times, asked, "{disposition:?}");
-        }
     }
 }

@@ -9,7 +9,7 @@ use super::tally::Tally;
 use crate::cli::AuditArgs;
 use crate::commands::BadInput;
 use crate::commands::id_file::{self, IdFile};
-use crate::domain::event::TokenRange;
+use crate::commands::ring::{Bounds, PARTS, Walk};
 use crate::domain::ids::{ObjectType, UserId};
 use crate::ports::{Failure, UserDirectory};
 
@@ -17,8 +17,8 @@ use crate::ports::{Failure, UserDirectory};
 const PAGE: usize = 1000;
 /// Between two lines of progress where nobody watches a bar.
 const LINE_EVERY: Duration = Duration::from_secs(30);
-/// Parts of the whole that the bar knows.
-const PARTS: u64 = 10_000;
+/// One part at a time, of most of a page.
+const RING: Bounds = Bounds { aim: PAGE as u64 * 3 / 4, most: PAGE, at_once: 1 };
 
 pub(super) struct Source {
     users: Users,
@@ -27,19 +27,15 @@ pub(super) struct Source {
 }
 
 enum Users {
-    Named {
-        rest: std::vec::IntoIter<UserId>,
-        total: usize,
-    },
-    /// Parts of the token ring that are to be read; the next one last.
-    Ring(Vec<TokenRange>),
+    Named { rest: std::vec::IntoIter<UserId>, total: usize },
+    Ring(Walk),
 }
 
 impl Source {
     pub(super) fn of(args: &AuditArgs, input: &mut (dyn BufRead + Send)) -> anyhow::Result<Self> {
         let users = match named(args, input)? {
             Some(list) => Users::Named { total: list.ids.len(), rest: list.ids.into_iter() },
-            None => Users::Ring(vec![TokenRange { start: i64::MIN, end: i64::MAX }]),
+            None => Users::Ring(Walk::of(RING)),
         };
         // indicatif draws nothing where standard error is no terminal.
         let bar = ProgressBar::new(PARTS).with_style(
@@ -56,16 +52,10 @@ impl Source {
                 let page: Vec<_> = rest.by_ref().take(PAGE).collect();
                 Ok((!page.is_empty()).then_some(page))
             }
-            Users::Ring(parts) => {
-                while let Some(part) = parts.last().copied() {
-                    let users = directory.ids_in(&ObjectType::user(), part, PAGE + 1).await?;
-                    parts.pop();
-                    if users.len() <= PAGE || part.end.checked_sub(part.start) == Some(1) {
-                        return Ok(Some(users));
-                    }
-                    parts.extend(halves(part));
-                }
-                Ok(None)
+            Users::Ring(walk) => {
+                let user = ObjectType::user();
+                let parts = walk.next(async |range, limit| directory.ids_in(&user, range, limit).await).await?;
+                Ok(parts.map(|parts| parts.into_iter().flat_map(|part| part.rows).collect()))
             }
         }
     }
@@ -73,7 +63,7 @@ impl Source {
     pub(super) fn show(&mut self, tally: &Tally) {
         let done = match &self.users {
             Users::Named { rest, total } => PARTS - PARTS * rest.len() as u64 / (*total as u64).max(1),
-            Users::Ring(parts) => parts.last().map_or(PARTS, |part| place_of(part.start)),
+            Users::Ring(walk) => walk.place(),
         };
         self.bar.set_position(done);
         self.bar.set_message(format!("{} users, {} deleted, {} still known", tally.users, tally.deleted, tally.left()));
@@ -91,27 +81,17 @@ impl Drop for Source {
     }
 }
 
-/// The upper one first: the list is worked off from its end.
-fn halves(part: TokenRange) -> [TokenRange; 2] {
-    let middle = i64::midpoint(part.start, part.end);
-    [TokenRange { start: middle, end: part.end }, TokenRange { start: part.start, end: middle }]
-}
-
-/// How far around the ring a token lies.
-fn place_of(token: i64) -> u64 {
-    let from_start = u128::from(token.abs_diff(i64::MIN));
-    u64::try_from((from_start * u128::from(PARTS)) >> 64).unwrap_or(PARTS)
-}
-
 /// The ids of the command line or of a file; `None`: everybody.
 fn named(args: &AuditArgs, input: &mut (dyn BufRead + Send)) -> anyhow::Result<Option<IdFile>> {
     if args.file.is_none() && args.ids.is_empty() {
         return Ok(None);
     }
     let list = id_file::of_person(args.file.as_deref(), &args.ids, input)?;
-    if list.invalid > 0 {
+    if list.lines.invalid > 0 {
         let place = if args.file.is_some() { "line" } else { "id" };
-        return Err(BadInput(format!("{} ids are invalid{}", list.invalid, list.told_invalid(place))).into());
+        return Err(
+            BadInput(format!("{} ids are invalid{}", list.lines.invalid, list.lines.told_invalid(place))).into()
+        );
     }
     Ok(Some(list))
 }
@@ -123,6 +103,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::domain::event::TokenRange;
     use crate::domain::verdict::UserRow;
     use crate::ports::CallResult;
 
@@ -174,10 +155,5 @@ mod tests {
             }
             prop_assert_eq!(seen, tokens);
         }
-    }
-
-    #[test]
-    fn the_ring_begins_at_nothing_and_ends_at_the_whole() {
-        assert_eq!([i64::MIN, 0, i64::MAX].map(place_of), [0, PARTS / 2, PARTS - 1]);
     }
 }

@@ -3,9 +3,10 @@
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::domain::event::Action;
+use crate::domain::event::{Action, Subjects};
 use crate::domain::ids::{ObjectType, UserId};
 use crate::domain::record::{OutputRecord, OutputTopic};
+use crate::domain::report::range_name;
 
 /// What all records of one submission share.
 #[derive(Clone, Debug)]
@@ -25,11 +26,21 @@ pub(super) struct Stamp {
 }
 
 impl Submission {
-    /// Asks for the users of one page; keyed by the first, so that one user's requests keep their order.
-    pub(super) fn request(&self, ids: &[UserId], stamp: Stamp) -> OutputRecord {
-        let ids: Vec<&str> = ids.iter().map(UserId::as_str).collect();
-        let first = ids.first().copied().unwrap_or_default();
+    /// Asks for the users of one page, keyed by the first, so that one user's requests keep their order; or of one token range.
+    pub(super) fn request(&self, subjects: &Subjects, stamp: Stamp) -> OutputRecord {
         let kind = self.object_type.as_str();
+        let mut edata = json!({ "action": self.action.name(), "iteration": 1, "objectType": kind });
+        let (key, of) = match subjects {
+            Subjects::Users(ids) => {
+                edata["userIds"] = ids.iter().map(UserId::as_str).collect();
+                (ids.first().map(ToString::to_string).unwrap_or_default(), kind)
+            }
+            Subjects::Range(range) => {
+                // As text: not every reader of JSON has whole numbers of 64 bits.
+                edata["tokenRange"] = json!({ "start": range.start.to_string(), "end": range.end.to_string() });
+                (range_name(*range), "TokenRange")
+            }
+        };
         let envelope = json!({
             "eid": "BE_JOB_REQUEST",
             "ets": stamp.ets,
@@ -39,12 +50,12 @@ impl Submission {
                 "pdata": { "id": "org.sunbird.platform", "pid": "user-purge-sync", "ver": env!("CARGO_PKG_VERSION") },
                 "cdata": [{ "type": "Request", "id": self.request_id }],
             },
-            "object": { "id": first, "type": kind },
-            "edata": { "action": self.action.name(), "iteration": 1, "objectType": kind, "userIds": ids },
+            "object": { "id": key, "type": of },
+            "edata": edata,
         });
         OutputRecord {
             topic: OutputTopic::Request,
-            key: Some(first.as_bytes().to_vec()),
+            key: Some(key.into_bytes()),
             payload: envelope.to_string().into_bytes(),
             headers: Vec::new(),
         }
@@ -56,6 +67,9 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::domain::decode::decode;
+    use crate::domain::event::{Decoded, TokenRange};
+    use crate::domain::ids::InputTopic;
 
     fn submission() -> Submission {
         Submission { action: Action::ResyncUser, object_type: ObjectType::user(), request_id: "ticket-7".to_owned() }
@@ -66,7 +80,7 @@ mod tests {
     #[test]
     fn a_request_is_the_envelope_of_the_deletion_api() {
         let ids = ["u-1", "o'brien"].map(|id| UserId::parse(id).unwrap());
-        let record = submission().request(&ids, STAMP);
+        let record = submission().request(&Subjects::Users(ids.into()), STAMP);
         assert_eq!((record.topic, record.key.as_deref()), (OutputTopic::Request, Some(b"u-1".as_slice())));
         let event: Value = serde_json::from_slice(&record.payload).unwrap();
         assert_eq!(
@@ -85,6 +99,21 @@ mod tests {
                     "action": "resync-user", "iteration": 1, "objectType": "user", "userIds": ["u-1", "o'brien"],
                 },
             })
+        );
+    }
+
+    /// What is written here is what workers read.
+    #[test]
+    fn a_token_range_arrives_as_it_was_asked_for() {
+        let range = TokenRange { start: i64::MIN, end: 9_007_199_254_740_993 };
+        let submission = Submission { object_type: ObjectType::new("organisation"), ..submission() };
+        let record = submission.request(&Subjects::Range(range), STAMP);
+        assert_eq!(record.key.as_deref(), Some(b"-9223372036854775808:9007199254740993".as_slice()));
+        let Decoded::Event(event) = decode(InputTopic::Request, Some(&record.payload)) else { panic!("is no event") };
+        assert_eq!((event.action, event.subjects), (Action::ResyncUser, Subjects::Range(range)));
+        assert_eq!(
+            (event.object_type.as_str(), event.origin.request_id.as_deref()),
+            ("organisation", Some("ticket-7"))
         );
     }
 }

@@ -1,30 +1,35 @@
 //! `submit`: users become events on the request topic. A plan by default; publishing again is harmless.
 
+mod asked;
 mod envelope;
+mod feed;
+mod listed;
+mod measured;
+mod plan;
 mod publish;
+mod start;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
 use std::io::{self, BufRead, Write};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
+use futures::future::BoxFuture;
+
+use self::asked::Scope;
+use self::envelope::Submission;
+use self::feed::{Feed, RANGES};
+use self::plan::{Plan, Users};
 use super::Exit;
-use super::id_file::{self, IdFile};
+use super::ring::Walk;
 use crate::cli::SubmitArgs;
 use crate::domain::event::Action;
-use crate::domain::ids::{ObjectType, UserId};
-use crate::domain::record::OutputRecord;
-use crate::domain::report::Writer;
-use crate::domain::report::summary::{Submission as Submitted, submission_record};
-use crate::ports::Publisher;
-use crate::settings::{CallRate, Settings};
-use envelope::{Stamp, Submission};
+use crate::ports::scan::UserScan;
+use crate::ports::{Failure, Publisher};
+use crate::settings::Settings;
 
-/// Users of one event: one page, so that a worker takes it at once.
-const USERS_PER_EVENT: usize = 250;
+pub use self::start::connect_and_submit;
 
 /// Whom `submit` talks to.
 pub struct Console<'a> {
@@ -34,32 +39,47 @@ pub struct Console<'a> {
     pub interactive: bool,
 }
 
-/// Prints the plan and, with `--execute`, publishes it. `connect` is called only then.
+/// What it needs of the world, contacted only when it is needed.
+pub struct World<'a> {
+    pub publisher: &'a dyn Fn() -> anyhow::Result<Arc<dyn Publisher>>,
+    pub table: &'a dyn Fn() -> anyhow::Result<Arc<dyn UserScan>>,
+    /// Users a second, as last measured; or why that is not known.
+    pub pace: BoxFuture<'a, Result<f64, String>>,
+}
+
+/// Prints the plan and, with `--execute`, publishes it.
 ///
 /// # Errors
-/// When a file cannot be read, the console fails, or `connect` does. What is wrong with the ids is told on the console.
+/// When a file cannot be read, the console fails, or a setting cannot be used. What is wrong with the ids, and that a dependency
+/// does not answer, is told on the console.
 pub async fn submit(
     settings: &Settings,
     args: &SubmitArgs,
     console: &mut Console<'_>,
-    connect: impl FnOnce() -> anyhow::Result<Arc<dyn Publisher>>,
+    world: World<'_>,
 ) -> anyhow::Result<Exit> {
-    let list = gather(args, console)?;
-    if let Some(problem) = objection(settings, args, &list) {
-        writeln!(console.output, "nothing is published: {problem}")?;
-        return Ok(Exit::Usage);
-    }
-    let plan = Plan {
-        env: &settings.env,
-        submission: Submission {
-            action: args.action.into(),
-            object_type: ObjectType::new(&args.object_type),
-            request_id: args.request_id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string()),
-        },
-        ids: list.ids,
-        rate: args.rate,
+    let object_type = match asked::object_type(settings, args) {
+        Ok(object_type) => object_type,
+        Err(problem) => return refuse(console, &problem),
     };
-    write!(console.output, "{}", plan.shown_for(settings))?;
+    let scope = match asked::scope(args, console)? {
+        Ok(scope) => scope,
+        Err(problem) => return refuse(console, &problem),
+    };
+    let submission = Submission {
+        action: args.action.into(),
+        object_type,
+        request_id: args.request_id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string()),
+    };
+    let (plan, feed) = match prepare(settings, args, submission, scope, world.table).await? {
+        Ok(prepared) => prepared,
+        Err(failure) => {
+            writeln!(console.output, "nothing is published: cassandra: {}", failure.story())?;
+            return Ok(Exit::from(&failure));
+        }
+    };
+    let plan = Plan { pace: world.pace.await, ..plan };
+    write!(console.output, "{plan}")?;
     if !args.execute {
         writeln!(console.output, "this is a plan: --execute publishes it")?;
         return Ok(Exit::Done);
@@ -67,114 +87,66 @@ pub async fn submit(
     if !may_go_on(&plan, args, console)? {
         return Ok(Exit::Usage);
     }
-    publish::publish(&plan, connect()?.as_ref(), console).await
+    publish::publish(&plan, feed, (world.publisher)()?.as_ref(), console).await
 }
 
-/// What is to be published.
-struct Plan<'a> {
-    env: &'a str,
-    submission: Submission,
-    ids: Vec<UserId>,
-    /// Of users.
-    rate: Option<CallRate>,
+fn refuse(console: &mut Console<'_>, problem: &str) -> anyhow::Result<Exit> {
+    writeln!(console.output, "nothing is published: {problem}")?;
+    Ok(Exit::Usage)
 }
 
-impl Plan<'_> {
-    fn events(&self) -> usize {
-        self.ids.len().div_ceil(USERS_PER_EVENT)
-    }
-
-    /// Tells the status topic how much was asked for, once all of it is published.
-    fn told(&self, stamp: Stamp) -> OutputRecord {
-        let writer = Writer { env: self.env, now: stamp.ets, dry_run: false, replay_id: None };
-        let Submission { action, object_type, request_id } = &self.submission;
-        let (events, users) = (self.events() as u64, Some(self.ids.len() as u64));
-        submission_record(&writer, &Submitted { request_id, action: *action, object_type, events, users })
-    }
-
-    /// How long `users` take at the rate that was asked for.
-    fn time_for(&self, users: usize) -> Duration {
-        self.rate.map_or(Duration::ZERO, |rate| {
-            Duration::from_secs_f64(rate.per.as_secs_f64() * users as f64 / f64::from(rate.calls))
-        })
-    }
-
-    fn shown_for<'a>(&'a self, settings: &'a Settings) -> Shown<'a> {
-        Shown { plan: self, settings }
-    }
-}
-
-struct Shown<'a> {
-    plan: &'a Plan<'a>,
+/// Counts, as far as a plan needs it, and says where the portions will come from.
+async fn prepare<'a>(
     settings: &'a Settings,
-}
-
-impl fmt::Display for Shown<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const SHOWN: usize = 3;
-        let Self { plan, settings } = self;
-        let Submission { action, object_type, request_id } = &plan.submission;
-        let first: Vec<&str> = plan.ids.iter().take(SHOWN).map(UserId::as_str).collect();
-        let more = if plan.ids.len() > SHOWN { ", …" } else { "" };
-        writeln!(formatter, "action      {}, object type {}", action.name(), object_type.as_str())?;
-        writeln!(formatter, "users       {}, in {} events", plan.ids.len(), plan.events())?;
-        writeln!(formatter, "first ids   {}{more}", first.join(", "))?;
-        writeln!(formatter, "topic       {} at {}", settings.topics.request, settings.kafka.brokers)?;
-        if plan.rate.is_some() {
-            let takes = plan.time_for(plan.ids.len());
-            writeln!(formatter, "takes       {} s at the rate asked for", takes.as_secs())?;
+    args: &SubmitArgs,
+    submission: Submission,
+    scope: Scope,
+    table: &dyn Fn() -> anyhow::Result<Arc<dyn UserScan>>,
+) -> anyhow::Result<Result<(Plan<'a>, Feed), Failure>> {
+    let (mut status, object_type) = (None, submission.object_type.clone());
+    let (users, first, feed) = match scope {
+        Scope::Listed(listed) => {
+            if submission.action == Action::DeleteUser && args.file.is_some() {
+                status = Some(measured::status_of(table(), &listed.head, listed.users).await);
+            }
+            (Users::Listed(listed.users), listed.head.clone(), Feed::Listed(listed))
         }
-        writeln!(formatter, "request id  {request_id}")
-    }
-}
-
-/// The users asked for, from wherever they come; a file tells what was found in it.
-fn gather(args: &SubmitArgs, console: &mut Console<'_>) -> anyhow::Result<IdFile> {
-    let list = id_file::of_person(args.file.as_deref(), &args.ids, &mut *console.input)?;
-    let Some(path) = &args.file else { return Ok(list) };
-    let header = if list.header { ", a header" } else { "" };
-    writeln!(
-        console.output,
-        "{}: {} lines: {} users, {} repeats, {} blank, {} invalid{header}",
-        path.display(),
-        list.lines,
-        list.ids.len(),
-        list.repeats,
-        list.blank,
-        list.invalid
-    )?;
-    Ok(list)
-}
-
-/// Why these users cannot be submitted.
-fn objection(settings: &Settings, args: &SubmitArgs, list: &IdFile) -> Option<String> {
-    if list.invalid > 0 {
-        let place = if args.file.is_some() { "line" } else { "id" };
-        return Some(format!("{} invalid{}", list.invalid, list.told_invalid(place)));
-    }
-    if list.ids.is_empty() {
-        return Some("no ids; give some, or a file of them with --file".to_owned());
-    }
-    if args.object_type != "user" && Action::from(args.action) != Action::ResyncUser {
-        return Some("--object-type other than user goes with resync-user only".to_owned());
-    }
-    if !settings.cassandra.tables.contains_key(&args.object_type) {
-        let known: Vec<&str> = settings.cassandra.tables.keys().map(String::as_str).collect();
-        return Some(format!("--object-type has no table in cassandra.tables; there are {}", known.join(", ")));
-    }
-    None
-}
-
-/// A whole file of deletions is asked about once: the ids of a command line were typed, those of a file were not read.
-fn may_go_on(plan: &Plan, args: &SubmitArgs, console: &mut Console<'_>) -> io::Result<bool> {
-    let Some(path) = args.file.as_ref().filter(|_| plan.submission.action != Action::ResyncUser && !args.yes) else {
-        return Ok(true);
+        Scope::Table => {
+            let table = table()?;
+            let (guess, first) = match measured::whole(table.as_ref(), &object_type).await {
+                Ok(counted) => counted,
+                Err(failure) => return Ok(Err(failure)),
+            };
+            let walk = Walk::expecting(RANGES, guess.rows);
+            (Users::Table(guess), first, Feed::Ranges { walk, table, object_type })
+        }
+        Scope::Deleted => {
+            let table = table()?;
+            let (guess, first) = match measured::deleted(table.as_ref()).await {
+                Ok(counted) => counted,
+                Err(failure) => return Ok(Err(failure)),
+            };
+            let walk = Walk::expecting(RANGES, guess.rows);
+            (Users::Deleted(guess), first, Feed::Deleted { walk, table, waiting: Vec::new() })
+        }
     };
-    if !console.interactive || path == Path::new("-") {
+    let pace = Err(String::new());
+    Ok(Ok((Plan { settings, submission, users, first, status, rate: args.rate, pace }, feed)))
+}
+
+/// Deletions that nobody has typed one by one are asked about once.
+fn may_go_on(plan: &Plan, args: &SubmitArgs, console: &mut Console<'_>) -> io::Result<bool> {
+    let was_typed = matches!(plan.users, Users::Listed(_)) && args.file.is_none();
+    if was_typed || plan.submission.action == Action::ResyncUser || args.yes {
+        return Ok(true);
+    }
+    let reads_input = args.file.as_deref() == Some(Path::new("-"));
+    if !console.interactive || reads_input {
         writeln!(console.output, "nothing is published: nobody can be asked; --yes goes on without")?;
         return Ok(false);
     }
-    write!(console.output, "{} for {} users: go on? [y/N] ", plan.submission.action.name(), plan.ids.len())?;
+    let about = if matches!(plan.users, Users::Listed(_)) { "" } else { "about " };
+    write!(console.output, "{} for {about}{} users: go on? [y/N] ", plan.submission.action.name(), plan.users.count())?;
     console.output.flush()?;
     let mut answer = String::new();
     console.input.read_line(&mut answer)?;

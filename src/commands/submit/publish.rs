@@ -6,61 +6,113 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
+use super::Console;
 use super::envelope::Stamp;
-use super::{Console, Plan, USERS_PER_EVENT};
+use super::feed::{EVENTS_PER_SEND, Feed, Portion, Stop};
+use super::plan::Plan;
 use crate::commands::Exit;
-use crate::domain::ids::UserId;
-use crate::ports::{Publisher, Unpublished};
+use crate::commands::ring::PARTS;
+use crate::ports::{Failure, Publisher, Unpublished};
 
-/// Events sent together when there is no rate: enough to keep Kafka busy.
-const EVENTS_PER_SEND: usize = 40;
+/// Between two lines where nobody watches a bar.
+const LINE: Duration = Duration::from_secs(10);
 
 pub(super) async fn publish(
     plan: &Plan<'_>,
+    mut feed: Feed,
     publisher: &dyn Publisher,
     console: &mut Console<'_>,
 ) -> anyhow::Result<Exit> {
-    let progress = progress_of(plan, console.interactive);
-    let users_per_send = if plan.rate.is_some() { USERS_PER_EVENT } else { USERS_PER_EVENT * EVENTS_PER_SEND };
-    let begun = Instant::now();
-    let mut users = 0;
-    for send in plan.ids.chunks(users_per_send) {
-        sleep_until(begun + plan.time_for(users)).await;
-        let records: Vec<_> =
-            send.chunks(USERS_PER_EVENT).map(|ids: &[UserId]| plan.submission.request(ids, stamp())).collect();
-        if let Err(Unpublished { failure, .. }) = publisher.publish(&records).await {
-            progress.abandon();
-            let cause = std::error::Error::source(&failure).map(|cause| format!(": {cause}")).unwrap_or_default();
-            writeln!(
-                console.output,
-                "stopped after {users} of {} users: {failure}{cause}\nsubmitting all again is harmless; \
-                 --request-id {} keeps them together",
-                plan.ids.len(),
-                plan.submission.request_id
-            )?;
-            return Ok(Exit::from(&failure));
-        }
-        users += send.len();
-        progress.set_position(users as u64);
+    let mut sent = Sent::of(plan, console.interactive);
+    let ended = sent.all(&mut feed, publisher, console).await;
+    sent.bar.finish_and_clear();
+    let Sent { users, events, .. } = sent;
+    if let Err(stop) = ended {
+        let failure = match stop {
+            Stop::Failure(failure) => failure,
+            Stop::Input(error) => return Err(error.context(format!("stopped after {users} users"))),
+        };
+        writeln!(
+            console.output,
+            "stopped after {users} of {} users: {}\nsubmitting all again is harmless; --request-id {} keeps them together",
+            plan.users.count(),
+            failure.story(),
+            plan.submission.request_id
+        )?;
+        return Ok(Exit::from(&failure));
     }
-    progress.finish_and_clear();
     // Order: last, so that it never promises more than what was acknowledged.
-    let told = publisher.publish(&[plan.told(stamp())]).await;
-    writeln!(console.output, "published {users} users in {} events", plan.events())?;
+    let told = publisher.publish(&[plan.told(events, users, stamp())]).await;
+    writeln!(console.output, "published {users} users in {events} events")?;
     if let Err(Unpublished { failure, .. }) = told {
         writeln!(console.output, "the submission record is missing on the status topic: {failure}")?;
     }
     Ok(Exit::Done)
 }
 
-fn progress_of(plan: &Plan<'_>, interactive: bool) -> ProgressBar {
-    // indicatif draws nothing where standard error is no terminal.
-    let target = if interactive { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-    let progress = ProgressBar::with_draw_target(Some(plan.ids.len() as u64), target);
-    progress.with_style(
-        ProgressStyle::with_template("{wide_bar} {human_pos} of {human_len} users, {eta} left")
-            .unwrap_or_else(|_| ProgressStyle::default_bar()),
-    )
+/// What is acknowledged so far.
+struct Sent<'a> {
+    plan: &'a Plan<'a>,
+    begun: Instant,
+    users: u64,
+    events: u64,
+    bar: ProgressBar,
+    line_at: Instant,
+}
+
+impl<'a> Sent<'a> {
+    fn of(plan: &'a Plan<'a>, interactive: bool) -> Self {
+        // indicatif draws nothing where standard error is no terminal.
+        let target = if interactive { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(Some(plan.users.count()), target).with_style(
+            ProgressStyle::with_template("{wide_bar} {msg}, {eta} left")
+                .unwrap_or_else(|_| ProgressStyle::default_bar()),
+        );
+        let begun = Instant::now();
+        Self { plan, begun, users: 0, events: 0, bar, line_at: begun + LINE }
+    }
+
+    async fn all(&mut self, feed: &mut Feed, publisher: &dyn Publisher, console: &mut Console<'_>) -> Result<(), Stop> {
+        let events_per_send = if self.plan.rate.is_some() { 1 } else { EVENTS_PER_SEND };
+        while let Some(portions) = feed.next().await? {
+            for send in portions.chunks(events_per_send) {
+                sleep_until(self.begun + self.plan.time_for(self.users)).await;
+                self.send(send, publisher).await?;
+                self.show(feed.place(), console).map_err(anyhow::Error::from)?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn send(&mut self, portions: &[Portion], publisher: &dyn Publisher) -> Result<(), Failure> {
+        let request = |portion: &Portion| self.plan.submission.request(&portion.subjects, stamp());
+        let records: Vec<_> = portions.iter().map(request).collect();
+        publisher.publish(&records).await.map_err(|unpublished| unpublished.failure)?;
+        self.events += records.len() as u64;
+        self.users += portions.iter().map(|portion| portion.users).sum::<u64>();
+        Ok(())
+    }
+
+    fn show(&mut self, place: Option<u64>, console: &mut Console<'_>) -> std::io::Result<()> {
+        let (total, told) = match place {
+            Some(place) => {
+                self.bar.set_length(PARTS);
+                self.bar.set_position(place);
+                (PARTS, format!("{} users, {} % of the table", self.users, place * 100 / PARTS))
+            }
+            None => {
+                self.bar.set_position(self.users);
+                (self.plan.users.count(), format!("{} of {} users", self.users, self.plan.users.count()))
+            }
+        };
+        self.bar.set_message(told.clone());
+        let now = Instant::now();
+        if !console.interactive && now >= self.line_at && total > 0 {
+            self.line_at = now + LINE;
+            writeln!(console.output, "published {told}")?;
+        }
+        Ok(())
+    }
 }
 
 fn stamp() -> Stamp {

@@ -1,11 +1,14 @@
-use std::sync::Mutex;
+mod scopes;
+mod table;
 
-use futures::future::BoxFuture;
+use std::sync::Mutex;
 
 use super::*;
 use crate::cli::SubmitAction;
 use crate::domain::record::{OutputRecord, OutputTopic};
-use crate::ports::{Blame, Disposition, Failure, Unpublished};
+use crate::ports::{Blame, Disposition, Unpublished};
+use crate::settings::CallRate;
+use table::Table;
 
 /// Keeps what it is given; fails from the `fails_at`th send on.
 #[derive(Default)]
@@ -31,21 +34,18 @@ impl Publisher for Shelf {
 }
 
 impl Shelf {
+    /// `edata` of what went to a topic.
+    fn edata(&self, topic: OutputTopic) -> Vec<serde_json::Value> {
+        let sends = self.sends.lock().unwrap();
+        let records = sends.iter().flatten().filter(|record| record.topic == topic);
+        records
+            .map(|record| serde_json::from_slice::<serde_json::Value>(&record.payload).unwrap()["edata"].take())
+            .collect()
+    }
+
     fn users(&self) -> Vec<String> {
-        let requests: Vec<_> = self
-            .sends
-            .lock()
-            .unwrap()
-            .iter()
-            .flatten()
-            .filter(|it| it.topic == OutputTopic::Request)
-            .cloned()
-            .collect();
-        let users = |record: &OutputRecord| -> Vec<String> {
-            let event: serde_json::Value = serde_json::from_slice(&record.payload).unwrap();
-            serde_json::from_value(event["edata"]["userIds"].clone()).unwrap()
-        };
-        requests.iter().flat_map(users).collect()
+        let requests = self.edata(OutputTopic::Request);
+        requests.iter().flat_map(|edata| serde_json::from_value::<Vec<_>>(edata["userIds"].clone()).unwrap()).collect()
     }
 }
 
@@ -54,11 +54,18 @@ fn args(action: SubmitAction, ids: &[&str]) -> SubmitArgs {
         action,
         ids: ids.iter().map(|&id| id.to_owned()).collect(),
         file: None,
-        object_type: "user".to_owned(),
+        all: false,
+        deleted: false,
+        object_type: None,
+        table: None,
         request_id: Some("ticket-7".to_owned()),
         rate: None,
         execute: false,
         yes: false,
+        watch: false,
+        success: None,
+        failure: None,
+        context_params: Vec::new(),
     }
 }
 
@@ -69,12 +76,20 @@ struct Said {
 }
 
 async fn said(args: SubmitArgs, typed: &str, shelf: Shelf) -> Said {
+    said_of(Table::default(), args, typed, shelf).await
+}
+
+async fn said_of(table: Table, args: SubmitArgs, typed: &str, shelf: Shelf) -> Said {
     let settings = Settings::load(None, std::iter::empty()).unwrap();
-    let (shelf, mut output) = (Arc::new(shelf), Vec::new());
+    let (shelf, table, mut output) = (Arc::new(shelf), Arc::new(table), Vec::new());
     let mut input = typed.as_bytes();
     let mut console = Console { input: &mut input, output: &mut output, interactive: !typed.is_empty() };
-    let publisher: Arc<dyn Publisher> = shelf.clone();
-    let exit = submit(&settings, &args, &mut console, || Ok(publisher)).await.unwrap();
+    let world = World {
+        publisher: &|| Ok(shelf.clone()),
+        table: &|| Ok(table.clone()),
+        pace: Box::pin(async { Err("no rate measured in the last hour".to_owned()) }),
+    };
+    let exit = submit(&settings, &args, &mut console, world).await.unwrap();
     Said { exit, text: String::from_utf8(output).unwrap(), shelf }
 }
 
@@ -135,7 +150,7 @@ async fn the_rate_is_kept() {
     let said = said(args, "", Shelf::default()).await;
     let after: Vec<u64> = said.shelf.times.lock().unwrap().iter().map(|time| (*time - begun).as_secs()).collect();
     assert_eq!(after[..4], [0, 5, 10, 15]);
-    assert!(said.text.contains("takes       20 s"), "{}", said.text);
+    assert!(said.text.contains("takes       20s at the rate asked for"), "{}", said.text);
 }
 
 #[tokio::test]
@@ -177,20 +192,4 @@ async fn a_failure_says_how_far_it_came() {
     assert_eq!((said.exit, said.shelf.users().len()), (Exit::Unreachable, 10_000));
     assert!(said.text.contains("stopped after 10000 of 20000 users: timeout"), "{}", said.text);
     assert!(said.text.contains("--request-id ticket-7"), "{}", said.text);
-}
-
-#[tokio::test]
-async fn what_makes_no_sense_is_refused() {
-    let organisation = SubmitArgs { object_type: "organisation".to_owned(), ..args(SubmitAction::DeleteUser, &["o"]) };
-    let unknown = SubmitArgs { object_type: "batch".to_owned(), ..args(SubmitAction::ResyncUser, &["o"]) };
-    for (args, problem) in [
-        (args(SubmitAction::DeleteUser, &[]), "no ids"),
-        (args(SubmitAction::DeleteUser, &["u-1", "a b"]), "id 2 holds a space"),
-        (organisation, "goes with resync-user only"),
-        (unknown, "there are location, organisation, user"),
-    ] {
-        let said = said(args, "", Shelf::default()).await;
-        assert_eq!(said.exit, Exit::Usage);
-        assert!(said.text.contains(problem), "{}", said.text);
-    }
 }

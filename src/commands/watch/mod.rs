@@ -74,7 +74,7 @@ pub async fn connect_and_watch(
 }
 
 /// So long ago, in milliseconds since 1970.
-fn before(back: Duration) -> i64 {
+pub(super) fn before(back: Duration) -> i64 {
     #[expect(clippy::disallowed_methods, reason = "Kafka knows its records by the time of day")]
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(now.saturating_sub(back).as_millis()).unwrap_or_default()

@@ -66,8 +66,15 @@ pub struct Submission<'a> {
     pub action: Action,
     pub object_type: &'a ObjectType,
     pub events: u64,
-    /// None for token ranges: how many users they hold is told by their summaries.
-    pub users: Option<u64>,
+    pub size: Size,
+}
+
+/// How much was asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Size {
+    Users(u64),
+    /// So many when the token ranges were cut; how many they hold when they are worked is told by their summaries.
+    Rows(u64),
 }
 
 #[derive(Serialize)]
@@ -78,12 +85,19 @@ struct SubmissionEdata<'a> {
     request_id: &'a str,
     events: u64,
     users: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rows: Option<u64>,
 }
 
 /// The submission itself, on the status topic, by request: `watch` learns from it how much there is to wait for.
 pub fn submission_record(writer: &Writer, submission: &Submission) -> OutputRecord {
-    let Submission { request_id, action, object_type, events, users } = *submission;
-    let edata = SubmissionEdata { action: action.name(), object_type: object_type.as_str(), request_id, events, users };
+    let Submission { request_id, action, object_type, events, size } = *submission;
+    let (users, rows) = match size {
+        Size::Users(users) => (Some(users), None),
+        Size::Rows(rows) => (None, Some(rows)),
+    };
+    let object_type = object_type.as_str();
+    let edata = SubmissionEdata { action: action.name(), object_type, request_id, events, users, rows };
     let object = Named { id: request_id, kind: "Submission" };
     let mut record = Envelope::new(writer, format!("submission-{request_id}"), object, edata);
     record.context.cdata = vec![Named { kind: "Request", id: request_id }];

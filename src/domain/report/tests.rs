@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::delay::follow_up_record;
 use super::failed::{FailInfo, fail_info, failed_record, rejected_record};
 use super::status::{Told, status_record};
-use super::summary::{RangeTold, Submission, range_record, submission_record};
+use super::summary::{RangeTold, Size, Submission, range_record, submission_record};
 use super::*;
 use crate::domain::decode::decode;
 use crate::domain::event::{Action, Decoded, FollowUp, Subjects, Why};
@@ -265,7 +265,7 @@ fn a_submission_tells_how_much_there_is_to_wait_for() {
         action: Action::ResyncUser,
         object_type: &object_type,
         events: 4,
-        users: Some(1000),
+        size: Size::Users(1000),
     };
     let record = submission_record(&WRITER, &submission);
     assert_eq!((record.topic, record.key.as_deref()), (OutputTopic::Status, Some(&b"r-9"[..])));

@@ -20,5 +20,6 @@ mod replay;
 mod smoke;
 mod starts;
 mod status;
+mod submit;
 mod variants;
 mod watch;

@@ -1,0 +1,101 @@
+//! What a plan says of the world: how many there are, how many of them are deleted, how fast the work was.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::{Stream, StreamExt as _};
+use tokio::time::timeout;
+
+use super::feed::RANGES;
+use super::plan::Guess;
+use crate::adapters::kafka::statuses::{From, Heard, statuses};
+use crate::commands::ring::{Estimate, estimate};
+use crate::commands::{reachable, watch, world};
+use crate::domain::ids::{ObjectType, UserId};
+use crate::domain::pace::Pace;
+use crate::domain::told::{self, Told};
+use crate::ports::Failure;
+use crate::ports::scan::UserScan;
+use crate::settings::Settings;
+
+/// What lies further back says little of today.
+const BACK: Duration = Duration::from_hours(1);
+/// A plan is read by somebody who waits for it.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Users looked up together.
+const LOOKED_UP: usize = 500;
+
+type Counted<T> = (Guess, Vec<T>);
+
+pub(super) async fn whole(table: &dyn UserScan, object_type: &ObjectType) -> Result<Counted<UserId>, Failure> {
+    let found = estimate(RANGES, async |range, limit| table.ids_in(object_type, range, limit).await, |_| true).await?;
+    Ok((guess(&found), found.first))
+}
+
+pub(super) async fn deleted(table: &dyn UserScan) -> Result<Counted<UserId>, Failure> {
+    let found =
+        estimate(RANGES, async |range, limit| table.users_in(range, limit).await, |seen| seen.is_deleted).await?;
+    Ok((guess(&found), found.first.into_iter().map(|seen| seen.user).collect()))
+}
+
+fn guess<T>(found: &Estimate<T>) -> Guess {
+    Guess { users: found.count, rows: found.rows, read: found.read, is_exact: found.is_exact }
+}
+
+/// How many of the first users of a list are deleted. That Cassandra is away is no reason to have no plan.
+pub(super) async fn status_of(table: anyhow::Result<Arc<dyn UserScan>>, head: &[UserId], users: u64) -> String {
+    let count = async {
+        let table = table.map_err(|error| format!("{error:#}"))?;
+        let user = ObjectType::user();
+        let (mut deleted, mut without_row) = (0, 0);
+        for block in head.chunks(LOOKED_UP) {
+            let rows = table.lookup(&user, block).await.map_err(|failure| failure.story())?;
+            for row in rows {
+                let row = row.map_err(|failure| failure.story())?;
+                deleted += u64::from(row.as_ref().is_some_and(|row| row.is_deleted()));
+                without_row += u64::from(row.is_none());
+            }
+        }
+        Ok::<_, String>((deleted, without_row))
+    };
+    let (deleted, without_row) = match timeout(PATIENCE * 4, count).await {
+        Ok(Ok(counts)) => counts,
+        Ok(Err(why)) => return format!("not known: cassandra: {why}"),
+        Err(_) => return "not known: cassandra does not answer".to_owned(),
+    };
+    let looked_at = head.len() as u64;
+    let of = if looked_at < users { format!("the first {looked_at}") } else { format!("{users}") };
+    let missing = if without_row > 0 { format!(", {without_row} have no row") } else { String::new() };
+    format!("{deleted} of {of}{missing}; nobody else is purged")
+}
+
+/// Users a second in the last submission of the last hour, from its statuses; or why that is not known.
+pub(super) async fn pace(settings: &Settings) -> Result<f64, String> {
+    // Order: a client of a Kafka that is away would hold the program for ten seconds.
+    if !reachable::any_broker(settings).await {
+        return Err("no rate is known: kafka does not answer".to_owned());
+    }
+    let topics = world::topics(settings).map_err(|error| format!("no rate is known: {error:#}"))?;
+    let heard = statuses(&settings.kafka, &topics, From::Time(watch::before(BACK))).await;
+    let heard = heard.map_err(|error| format!("no rate is known: {error}"))?;
+    pace_of(heard).await.ok_or_else(|| "no rate measured in the last hour".to_owned())
+}
+
+/// As far as it is heard in a few seconds.
+async fn pace_of(heard: impl Stream<Item = Heard>) -> Option<f64> {
+    let mut pace = Pace::default();
+    let records = heard.take_while(|heard| std::future::ready(*heard != Heard::CaughtUp));
+    let noting = records.for_each(|heard| {
+        if let Heard::Record(payload) = heard
+            && let Some(Told::User(user)) = told::read(&payload)
+            // What comes by itself says how fast people delete, not how fast it can be done.
+            && user.is_final
+            && user.request_id.is_some()
+        {
+            pace.note(user.ets);
+        }
+        std::future::ready(())
+    });
+    timeout(PATIENCE, noting).await.ok();
+    pace.last()
+}
