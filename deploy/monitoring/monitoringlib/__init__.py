@@ -1,0 +1,1 @@
+"""What `check` and `record` are made of."""
