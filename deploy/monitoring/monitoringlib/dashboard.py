@@ -57,8 +57,9 @@ def problems(board, seen):
         found += [f"${name} is no variable" for name in re.findall(r"\$(\w+)", query.plain)]
         yield from (f"dashboard.json: {query.panel}: {problem}" for problem in found)
     ids = [panel["id"] for panel in board.panels]
-    yield from (f"dashboard.json: {panel['title']}: another panel has id {panel['id']}" for panel in board.panels if ids.count(panel["id"]) > 1)
     for panel in board.panels:
+        if ids.count(panel["id"]) > 1:
+            yield f"dashboard.json: {panel['title']}: another panel has id {panel['id']}"
         if not panel.get("description"):
             yield f"dashboard.json: {panel['title']}: no description"
         if not panel.get("targets"):

@@ -30,7 +30,7 @@ def judge(tool, *words, stdin=None):
 def _unpack(folder, say):
     if not shutil.which("apt-get"):
         raise StackError("this is not Debian: put promtool (a part of Prometheus) on the PATH by hand")
-    say("fetching Debian's package prometheus")
+    say("promtool", "fetching Debian's package prometheus")
     if not _download(folder) and not (_update() and _download(folder)):
         raise StackError("apt-get cannot fetch the package prometheus: as root, apt-get update")
     package = next(folder.glob("prometheus_*.deb"))

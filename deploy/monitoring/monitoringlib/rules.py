@@ -35,7 +35,7 @@ def read(path):
 
 def problems(rules, seen, tests):
     """What is asked for and not said; what no scene plays; what an alert must have and has not."""
-    recorded = {rule.name for rule in rules if not rule.is_alert}
+    recorded = {rule.name: scrape.names(rule.expression) for rule in rules if not rule.is_alert}
     labels = {name for series in seen for name in series.labels} | scrape.ADDED
     for rule in rules:
         found = list(scrape.problems(rule.expression, seen, recorded))

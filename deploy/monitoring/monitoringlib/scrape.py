@@ -20,6 +20,10 @@ class Series:
     name: str
     labels: dict
 
+    def line(self, **more):
+        """As it would be written with these labels as well."""
+        return self.name + "{" + ",".join(f'{name}="{value}"' for name, value in {**self.labels, **more}.items()) + "}"
+
 
 def read(path):
     """All series."""
@@ -35,24 +39,28 @@ def read(path):
 
 def unknown(seen, reference):
     """Names of ours that the reference does not have, as after a rename."""
-    names = {re.sub(r"_(bucket|sum|count)$", "", series.name) if "seconds" in series.name else series.name for series in seen}
-    return sorted(name for name in names if name.startswith(OURS) and f"`{name}`" not in reference)
+    told = {re.sub(r"_(bucket|sum|count)$", "", series.name) if "seconds" in series.name else series.name for series in seen}
+    return sorted(name for name in told if name.startswith(OURS) and f"`{name}`" not in reference)
 
 
-def problems(expression, seen, recorded=()):
-    """What a query asks for that no worker says. `recorded` are names that rules make; what they keep is not looked at."""
+def names(expression):
+    """The metrics that it asks for."""
+    return {selector["name"] for selector in SELECTOR.finditer(expression)}
+
+
+def problems(expression, seen, recorded=None):
+    """What a query asks for that no worker says. `recorded`: names that rules make, and of what."""
     labels = {name for series in seen for name in series.labels} | ADDED
     for group in GROUPING.findall(expression):
         for name in re.findall(r"\w+", group):
             if name not in labels:
                 yield f"no series has a label {name}"
     for selector in SELECTOR.finditer(expression):
-        if selector["name"] not in recorded:
-            yield from _missing(selector["name"], selector["matchers"] or "", seen)
+        sources = (recorded or {}).get(selector["name"], {selector["name"]})
+        yield from _missing(selector["name"], selector["matchers"] or "", [each for each in seen if each.name in sources])
 
 
-def _missing(name, matchers, seen):
-    series = [each for each in seen if each.name == name]
+def _missing(name, matchers, series):
     if not series:
         yield f"no series {name}"
         return
