@@ -1,0 +1,72 @@
+"""What the checks run, fetched once from package registries into helm/.cache: pinned, and built where that is needed."""
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+HELM = "helm.sh/helm/v3/cmd/helm@v3.22.0"
+SCHEMAS = "kubernetes-validate==1.37.0"
+# Module, and the files of it that the chart's resources are held against.
+CRDS = {
+    "github.com/prometheus-operator/prometheus-operator@v0.85.0": [
+        "example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml",
+        "example/prometheus-operator-crd/monitoring.coreos.com_prometheusrules.yaml",
+    ],
+    "github.com/kedacore/keda/v2@v2.21.0": ["config/crd/bases/keda.sh_scaledobjects.yaml"],
+}
+
+FOLDER = pathlib.Path(__file__).resolve().parent.parent
+CACHE = FOLDER / ".cache"
+GO = {**os.environ, "GOTOOLCHAIN": "local", "CGO_ENABLED": "0", "GOFLAGS": "-modcacherw"}
+
+
+def stamp(*pins):
+    """The folder of exactly these versions: a new pin is a new folder, never a mixture."""
+    return CACHE / "-".join(pin.split("/")[-1].replace("==", "-") for pin in pins)
+
+
+def python():
+    """An interpreter that has the schemas, and what is needed to use them."""
+    folder = stamp(SCHEMAS)
+    if not (folder / "complete").exists():
+        say(f"fetching {SCHEMAS}")
+        shutil.rmtree(folder, ignore_errors=True)
+        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+        pip = [folder / "bin/pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:", SCHEMAS]
+        subprocess.run(pip, check=True)
+        (folder / "complete").touch()
+    return folder / "bin/python3"
+
+
+def helm():
+    """The path of helm, built from its module: the proxy's checksums vouch for it."""
+    folder = stamp(HELM)
+    if not (folder / "helm").exists():
+        say(f"building {HELM}, about two minutes")
+        subprocess.run(["go", "install", HELM], env={**GO, "GOBIN": str(folder)}, check=True)
+    return folder / "helm"
+
+
+def crds():
+    """Paths of the custom resource definitions."""
+    folder = CACHE / "crds"
+    found = []
+    for module, files in CRDS.items():
+        own = folder / module.replace("/", "_")
+        wanted = [own / pathlib.Path(file).name for file in files]
+        if not all(file.exists() for file in wanted):
+            say(f"fetching {module}")
+            told = subprocess.run(["go", "mod", "download", "-json", module], env=GO, stdout=subprocess.PIPE, cwd="/", check=True)
+            source = pathlib.Path(json.loads(told.stdout)["Dir"])
+            own.mkdir(parents=True, exist_ok=True)
+            for file in files:
+                shutil.copyfile(source / file, own / pathlib.Path(file).name)
+        found += wanted
+    return found
+
+
+def say(text):
+    print(f"helm/check: {text}", file=sys.stderr, flush=True)
