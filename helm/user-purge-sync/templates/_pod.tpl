@@ -22,7 +22,9 @@ config.toml: |
 serviceAccountName: {{ ternary "default" (include "user-purge-sync.serviceAccountName" $root) (not (empty .hook)) }}
 automountServiceAccountToken: false
 enableServiceLinks: false
-{{- with $values.image.pullSecrets }}
+{{- $pullSecrets := $values.image.pullSecrets }}
+{{- range $values.imagePullSecrets }}{{ $pullSecrets = append $pullSecrets .name }}{{ end }}
+{{- with $pullSecrets | uniq }}
 imagePullSecrets:
   {{- range . }}
   - name: {{ . }}
