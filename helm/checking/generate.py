@@ -1,6 +1,7 @@
 """Writes what follows from other files: run it after a change of config/default.toml or values.yaml; `helm/check` refuses what is stale.
 
-    config/default.toml → files/default.toml        the chart's own copy: it cannot read outside its folder
+    deploy/alerts.yaml  → files/alerts.yaml         a copy: the chart cannot read outside its folder
+    config/default.toml → files/default.toml        likewise
                         → values.yaml               the block `config`, commented
                         → values.schema.json        the types of `config`, the names in `secrets`
     values.yaml         → README.md                 tables, from the comments
@@ -18,6 +19,7 @@ import tomllib
 
 HERE = pathlib.Path(__file__).resolve().parent.parent
 CHART = HERE / "user-purge-sync"
+ALERTS = HERE.parent / "deploy" / "alerts.yaml"
 DEFAULTS = HERE.parent / "config" / "default.toml"
 
 # What a key may hold, where the program knows a closed list. `helm/check` tries every word on the program.
@@ -211,7 +213,8 @@ def generated():
     readme = (CHART / "README.md").read_text()
     readme = marked(readme, "values", values_table(values_rows(values)))
     readme = marked(readme, "config", config_table(sections))
-    return {
+    copies = {CHART / "files" / "alerts.yaml": ALERTS.read_text()} if ALERTS.exists() else {}
+    return copies | {
         CHART / "files" / "default.toml": DEFAULTS.read_text(),
         CHART / "values.yaml": values,
         CHART / "values.schema.json": json.dumps(schema, indent=2, ensure_ascii=False) + "\n",
