@@ -133,6 +133,9 @@ USER_PURGE_SYNC__{{ replace "." "__" . | upper }}
   {{- end -}}
 {{- end -}}
 {{- $effective := include "user-purge-sync.effective" . | fromJson -}}
+{{- if not $effective.purge.mode -}}
+  {{- fail "config.purge.mode must say what happens to people's rows: dry-run, delete or off" -}}
+{{- end -}}
 {{- $drain := include "user-purge-sync.seconds" $effective.drain_timeout | int -}}
 {{- if le (int .Values.rollout.minReadySeconds) (mul 2 $drain) -}}
   {{- fail (printf "rollout.minReadySeconds must be more than twice config.drain_timeout (%s), or the next worker leaves while the group is still moving partitions" $effective.drain_timeout) -}}
