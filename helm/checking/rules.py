@@ -126,7 +126,8 @@ def selectors(resources):
 
 
 def configuration(resources):
-    config, = (resource for resource in resources if resource["kind"] == "ConfigMap" and "helm.sh/hook" not in resource["metadata"].get("annotations", {}))
+    configs = (resource for resource in resources if resource["kind"] == "ConfigMap")
+    config, = (config for config in configs if "helm.sh/hook" not in config["metadata"].get("annotations", {}))
     return tomllib.loads(config["data"]["config.toml"])
 
 

@@ -16,7 +16,8 @@
 {{- $postgresql := .Values.global.postgresql | default dict -}}
 {{- $yugabyte := .Values.global.yugabyte | default dict -}}
 {{- if or $postgresql.host (not $yugabyte.host) -}}
-{{ dict "host" $postgresql.host "port" $postgresql.port "username" $postgresql.postgresqlUsername "password" $postgresql.postgresqlPassword | toJson }}
+{{ dict "host" $postgresql.host "port" $postgresql.port
+    "username" $postgresql.postgresqlUsername "password" $postgresql.postgresqlPassword | toJson }}
 {{- else -}}
 {{ dict "host" $yugabyte.host "port" $yugabyte.postgresql_port "username" $yugabyte.username "password" $yugabyte.password | toJson }}
 {{- end -}}
@@ -121,15 +122,16 @@ USER_PURGE_SYNC__{{ replace "." "__" . | upper }}
   {{- $at := $config -}}
   {{- range splitList "." $key -}}{{- $at = get (ternary $at (dict) (kindIs "map" $at)) . -}}{{- end -}}
   {{- if $at -}}
-    {{- fail (printf "config.%s would stand in a ConfigMap: put it into a Secret, and name that:  secrets: {%s: {name: …, key: …}}" $key $key) -}}
+    {{- include "user-purge-sync.refusePassword" $key -}}
   {{- end -}}
 {{- end -}}
 {{- range $property, $_ := ($config.kafka | default dict).properties -}}
   {{- if regexMatch "password|secret|jaas|key[.]pem|oauthbearer[.]config" $property -}}
-    {{- fail (printf "config.kafka.properties.%s would stand in a ConfigMap: put it into a Secret, and name that:  secrets: {kafka.properties.%s: {name: …, key: …}}" $property $property) -}}
+    {{- include "user-purge-sync.refusePassword" (print "kafka.properties." $property) -}}
   {{- end -}}
   {{- if and (eq $property "group.instance.id") (or $.Values.autoscaling.enabled (gt (int $.Values.replicaCount) 1)) -}}
-    {{- fail "config.kafka.properties.group.instance.id is one name for all workers, and each new holder of it ends the one before: remove it, or set replicaCount to 1" -}}
+    {{- fail (print "config.kafka.properties.group.instance.id is one name for all workers, and each new holder of it ends the "
+        "one before: remove it, or set replicaCount to 1") -}}
   {{- end -}}
 {{- end -}}
 {{- $effective := include "user-purge-sync.effective" . | fromJson -}}
@@ -138,9 +140,14 @@ USER_PURGE_SYNC__{{ replace "." "__" . | upper }}
 {{- end -}}
 {{- $drain := include "user-purge-sync.seconds" $effective.drain_timeout | int -}}
 {{- if le (int .Values.rollout.minReadySeconds) (mul 2 $drain) -}}
-  {{- fail (printf "rollout.minReadySeconds must be more than twice config.drain_timeout (%s), or the next worker leaves while the group is still moving partitions" $effective.drain_timeout) -}}
+  {{- fail (printf "rollout.minReadySeconds must be more than twice config.drain_timeout (%s), or the next worker leaves %s"
+      $effective.drain_timeout "while the group is still moving partitions") -}}
 {{- end -}}
 {{- if and .Values.autoscaling.enabled (gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas)) -}}
   {{- fail "autoscaling.minReplicas is more than autoscaling.maxReplicas" -}}
 {{- end -}}
+{{- end -}}
+
+{{- define "user-purge-sync.refusePassword" -}}
+{{- fail (printf "config.%s would stand in a ConfigMap: put it into a Secret, and name that:  secrets: {%s: {name: …, key: …}}" . .) -}}
 {{- end -}}
