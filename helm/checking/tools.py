@@ -45,6 +45,7 @@ def helm():
     """The path of helm, built from its module: the proxy's checksums vouch for it."""
     folder = stamp(HELM)
     if not (folder / "helm").exists():
+        needs_go()
         say(f"building {HELM}, about two minutes")
         subprocess.run(["go", "install", HELM], env={**GO, "GOBIN": str(folder)}, check=True)
     return folder / "helm"
@@ -58,6 +59,7 @@ def crds():
         own = folder / module.replace("/", "_")
         wanted = [own / pathlib.Path(file).name for file in files]
         if not all(file.exists() for file in wanted):
+            needs_go()
             say(f"fetching {module}")
             told = subprocess.run(["go", "mod", "download", "-json", module], env=GO, stdout=subprocess.PIPE, cwd="/", check=True)
             source = pathlib.Path(json.loads(told.stdout)["Dir"])
@@ -66,6 +68,11 @@ def crds():
                 shutil.copyfile(source / file, own / pathlib.Path(file).name)
         found += wanted
     return found
+
+
+def needs_go():
+    if not shutil.which("go"):
+        sys.exit("helm/check: go is not installed (1.26 or newer): helm is built, and definitions are fetched, with it")
 
 
 def say(text):
