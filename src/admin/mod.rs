@@ -1,6 +1,9 @@
-//! Health and metrics over HTTP, on a thread and a runtime of their own: they answer while the pipeline is stuck.
+//! Health, metrics and the page over HTTP, on a thread and a runtime of their own: they answer while the pipeline is stuck.
 
 mod health;
+mod hour;
+pub mod overview;
+mod page;
 #[cfg(test)]
 mod tests;
 
@@ -14,29 +17,23 @@ use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 
+use self::overview::Overview;
 use crate::metrics::Metrics;
 pub use health::Health;
 
-const PAGE: &str = "\
-user-purge-sync: purges and re-indexes deleted Sunbird users
-
-/metrics    Prometheus metrics (docs/metrics.md)
-/livez      200 while the poll thread works            also /healthz
-/readyz     200 while a member of the consumer group   also /ready
-/startupz   200 once everything is built
-";
-
+/// What there is to be seen.
 #[derive(Clone)]
-struct Shown {
-    health: Arc<Health>,
-    metrics: Arc<Metrics>,
+pub struct Shown {
+    pub health: Arc<Health>,
+    pub metrics: Arc<Metrics>,
+    pub overview: Arc<Overview>,
 }
 
 /// Serves until the process ends; returns where, since `listen` may say port 0.
 ///
 /// # Errors
 /// When `listen` is no address, or it cannot be bound: another process has the port.
-pub fn serve(listen: &str, health: Arc<Health>, metrics: Arc<Metrics>) -> anyhow::Result<SocketAddr> {
+pub fn serve(listen: &str, shown: Shown) -> anyhow::Result<SocketAddr> {
     let address: SocketAddr =
         listen.parse().with_context(|| format!("http.listen must be an address and a port, is {listen:?}"))?;
     // Order: bound here, so that a port in use ends the start and not a thread that nobody watches.
@@ -46,7 +43,7 @@ pub fn serve(listen: &str, health: Arc<Health>, metrics: Arc<Metrics>) -> anyhow
     let bound = listener.local_addr()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     std::thread::Builder::new().name("admin".to_owned()).spawn(move || {
-        if let Err(error) = runtime.block_on(answer(listener, routes(Shown { health, metrics }))) {
+        if let Err(error) = runtime.block_on(answer(listener, routes(shown))) {
             tracing::error!(%error, "health and metrics are served no more");
         }
     })?;
@@ -58,8 +55,7 @@ async fn answer(listener: TcpListener, routes: Router) -> std::io::Result<()> {
 }
 
 fn routes(shown: Shown) -> Router {
-    Router::new()
-        .route("/", get(PAGE))
+    page::routes()
         .route("/metrics", get(metrics))
         .route("/livez", get(live))
         .route("/healthz", get(live))

@@ -1,5 +1,6 @@
 use tokio_util::sync::CancellationToken;
 
+use super::overview::{About, FAILURES, FailureLook, Look};
 use super::*;
 use crate::ports::pulse::Pulse;
 
@@ -9,13 +10,16 @@ struct Served {
     pulse: Arc<Pulse>,
     drain: CancellationToken,
     metrics: Arc<Metrics>,
+    overview: Arc<Overview>,
 }
 
 fn serve_somewhere() -> Served {
     let (pulse, drain, metrics) = (Arc::new(Pulse::new()), CancellationToken::new(), Arc::new(Metrics::new()));
     let health = Arc::new(Health::new(Arc::clone(&pulse), drain.clone()));
-    let address = serve("127.0.0.1:0", Arc::clone(&health), Arc::clone(&metrics)).unwrap();
-    Served { address, health, pulse, drain, metrics }
+    let overview = Arc::new(Overview::new(About { env: "dev".to_owned(), ..About::default() }));
+    let shown = Shown { health: Arc::clone(&health), metrics: Arc::clone(&metrics), overview: Arc::clone(&overview) };
+    let address = serve("127.0.0.1:0", shown).unwrap();
+    Served { address, health, pulse, drain, metrics, overview }
 }
 
 impl Served {
@@ -45,14 +49,46 @@ async fn probes_follow_the_health() {
 }
 
 #[tokio::test]
-async fn the_page_lists_what_is_served() {
+async fn the_page_leads_only_to_what_is_served_here() {
     let served = serve_somewhere();
-    let page = served.get("/").await.text().await.unwrap();
-    for path in page.split_whitespace().filter(|word| word.starts_with('/')) {
-        assert_ne!(served.get(path).await.status(), 404, "{path}");
+    let answer = served.get("/").await;
+    let policy = answer.headers()["content-security-policy"].to_str().unwrap().to_owned();
+    assert!(
+        policy.starts_with("default-src 'none'") && !policy.contains("unsafe") && !policy.contains("http"),
+        "{policy}"
+    );
+    let page = answer.text().await.unwrap();
+    let links = ["href=\"", "src=\""].map(|attribute| page.split(attribute).skip(1));
+    let links: Vec<&str> = links.into_iter().flatten().filter_map(|rest| rest.split('"').next()).collect();
+    for link in links.iter().filter(|link| !link.starts_with("data:")) {
+        assert_ne!(served.get(&format!("/{link}")).await.status(), 404, "{link}");
     }
-    assert!(page.contains("/metrics"));
+    assert!(links.contains(&"overview.js") && links.contains(&"metrics"), "{links:?}");
     assert_eq!(served.codes(["/elsewhere"]).await, [404]);
+}
+
+fn failed(at: i64, user: Option<&str>) -> FailureLook {
+    let (what, reason) = ("delete-user".to_owned(), "sync_failed (sync: http_500)".to_owned());
+    FailureLook { at, status: "FAILED", what, reason, user: user.map(str::to_owned) }
+}
+
+#[tokio::test]
+async fn the_document_says_how_old_it_is_and_keeps_the_last_failures_only() {
+    let served = serve_somewhere();
+    let read = async || -> serde_json::Value { served.get("/overview.json").await.json().await.unwrap() };
+    let before = read().await;
+    assert_eq!((&before["ageSeconds"], &before["about"]["env"]), (&serde_json::Value::Null, &"dev".into()), "{before}");
+    let failures = i64::try_from(FAILURES).unwrap();
+    served.overview.hand_over(Look::default(), [3, 0, 1, 0, 0], (0..failures + 5).map(|at| failed(at, None)));
+    served.overview.hand_over(Look::default(), [2, 0, 0, 0, 0], [failed(failures + 5, Some("u-1"))]);
+    let after = read().await;
+    assert!(after["ageSeconds"].as_f64().unwrap() < 60.0, "{after}");
+    let slices = after["outcomes"]["slices"].as_array().unwrap();
+    let sum = |index: usize| slices.iter().map(|slice| slice[index].as_u64().unwrap()).sum::<u64>();
+    assert_eq!((sum(0), sum(2)), (5, 1), "{after}");
+    let kept = after["failures"].as_array().unwrap();
+    assert_eq!((kept.len(), &kept[0]["at"]), (FAILURES, &6.into()));
+    assert_eq!((&kept[FAILURES - 2]["user"], &kept[FAILURES - 1]["user"]), (&serde_json::Value::Null, &"u-1".into()));
 }
 
 #[tokio::test]
@@ -82,7 +118,8 @@ fn a_port_in_use_is_told_by_the_key_to_change() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let listen = taken.local_addr().unwrap().to_string();
     let health = Health::new(Arc::new(Pulse::new()), CancellationToken::new());
-    let error = serve(&listen, Arc::new(health), Arc::new(Metrics::new())).unwrap_err();
+    let (metrics, overview) = (Arc::new(Metrics::new()), Arc::new(Overview::new(About::default())));
+    let error = serve(&listen, Shown { health: Arc::new(health), metrics, overview }).unwrap_err();
     let text = format!("{error:#}");
     assert!(text.contains("http.listen") && text.contains(&listen) && text.contains("in use"), "{text}");
 }

@@ -1,11 +1,15 @@
 //! What the pipeline does, as metrics and log lines.
 
+mod seen;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::seen::Seen;
 use crate::adapters::kafka::Committer;
 use crate::adapters::kafka::lag::Watermarks;
+use crate::admin::overview::{Overview, PartitionLook};
 use crate::domain::ids::{Class, Partition};
 use crate::domain::outcome::Status;
 use crate::metrics::{BreakerLabel, CallEnd, CommitEnd, ItemState, Metrics};
@@ -26,10 +30,16 @@ pub struct PipelineObserver {
     publishing: bool,
     commits: [u64; 3],
     deletes: bool,
+    seen: Seen,
 }
 
 impl PipelineObserver {
-    pub fn new(metrics: Arc<Metrics>, settings: &Settings, committer: Committer, watermarks: Arc<Watermarks>) -> Self {
+    pub fn new(
+        (metrics, overview): (Arc<Metrics>, Arc<Overview>),
+        settings: &Settings,
+        committer: Committer,
+        watermarks: Arc<Watermarks>,
+    ) -> Self {
         metrics.budget_limit(settings.intake.budget);
         Self {
             metrics,
@@ -41,14 +51,19 @@ impl PipelineObserver {
             publishing: true,
             commits: [0; 3],
             deletes: settings.purge.mode == Some(PurgeMode::Delete),
+            seen: Seen::new(overview, settings.http.show_user_ids, settings.intake.budget),
         }
     }
 
     fn note(&mut self, note: Note, now: Now) {
         match note {
-            Note::Event { topic, action } => self.metrics.event(topic, action),
-            Note::Ended { action, ending, rows, swept, residue, protection } => {
+            Note::Event { topic, action } => {
+                self.metrics.event(topic, action);
+                *self.seen.totals.events.entry(topic.label()).or_default() += 1;
+            }
+            Note::Ended { action, ending, rows, swept, residue, protection, failed } => {
                 self.metrics.item_ended(action, ending);
+                self.seen.ended(action, ending, failed, now);
                 match (self.deletes, swept) {
                     (true, false) => self.metrics.rows_deleted(&rows),
                     (true, true) => self.metrics.rows_swept(&rows),
@@ -71,10 +86,12 @@ impl PipelineObserver {
             Note::StatusPublished { topic, event_ms } => {
                 let since_event = event_ms.and_then(|at| u64::try_from(now.wall - at).ok()).map(Duration::from_millis);
                 self.metrics.status_published(topic, since_event);
+                self.seen.totals.statuses += 1;
             }
             Note::FollowUp(why) => self.metrics.follow_up(why),
             Note::Rejected { partition, offset, error } => {
                 self.metrics.record_rejected(partition.topic);
+                self.seen.rejected(partition, offset, &error, now);
                 let (topic, number) = (partition.topic.label(), partition.number);
                 tracing::warn!(topic, partition = number, offset, error, "record rejected");
             }
@@ -98,11 +115,12 @@ impl PipelineObserver {
         }
     }
 
-    fn breaker(&mut self, stage: StageName, state: &BreakerState) {
+    fn breaker(&mut self, stage: StageName, state: &BreakerState, now: Now) {
         if self.breakers.get(stage.label()).unwrap_or(&BreakerState::Closed) == state {
             return;
         }
         self.breakers.insert(stage.label(), state.clone());
+        self.seen.breaker_changed(stage, now);
         let label = match state {
             BreakerState::Closed => BreakerLabel::Closed,
             BreakerState::Open => BreakerLabel::Open,
@@ -135,11 +153,22 @@ impl PipelineObserver {
                 );
             }
             let reach = self.watermarks.reach(*partition);
-            if let Some(reach) = reach {
+            let lag = reach.map(|reach| {
                 let frontier = state.ledger.frontier().or(reach.committed).unwrap_or(0);
-                self.metrics.partition_lag(*partition, (reach.high - frontier).max(0));
+                (reach.high - frontier).max(0)
+            });
+            if let Some(lag) = lag {
+                self.metrics.partition_lag(*partition, lag);
             }
-            self.metrics.frontier_age(*partition, engine.frontier_age(*partition, now));
+            let age = engine.frontier_age(*partition, now);
+            self.metrics.frontier_age(*partition, age);
+            self.seen.partitions.push(PartitionLook {
+                topic: partition.topic.label(),
+                number: partition.number,
+                lag,
+                frontier_age_seconds: age.as_secs_f64(),
+                is_held: state.is_held(),
+            });
         }
         for (partition, difference) in self.committer.differences() {
             if present.contains(&partition) {
@@ -169,11 +198,12 @@ impl Observer for PipelineObserver {
             self.note(note, now);
         }
         for stage in StageName::ALL {
-            self.breaker(stage, engine.stage(stage).state());
+            self.breaker(stage, engine.stage(stage).state(), now);
         }
     }
 
     fn completed(&mut self, completion: &Completion, took: Duration) {
+        self.seen.completed(completion, took);
         match completion {
             Completion::Lookup(_, answer) => self.metrics.stage_call(StageName::Lookup, end_of(answer), took),
             Completion::Sync(_, answer) => self.metrics.stage_call(StageName::Sync, end_of(answer), took),
@@ -204,6 +234,8 @@ impl Observer for PipelineObserver {
             self.metrics.records_missed(topic, records);
         }
         self.commits();
+        self.seen.is_publishing = self.publishing;
+        self.seen.hand_over(engine, now);
     }
 }
 

@@ -17,7 +17,8 @@ use super::rules::{rules, stages};
 use super::world::{self, Dependencies};
 use crate::adapters::kafka::topic_admin::TopicError;
 use crate::adapters::kafka::{Flushed, Intake, IntakeError, IntakeOptions, Topic};
-use crate::admin::{self, Health};
+use crate::admin::overview::{About, Overview};
+use crate::admin::{self, Health, Shown};
 use crate::domain::decode::decode;
 use crate::domain::ids::InputTopic;
 use crate::lifecycle::Lifecycle;
@@ -44,7 +45,9 @@ pub async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     lifecycle.listen(settings.shutdown_timeout)?;
     let (metrics, pulse) = (Arc::new(Metrics::new()), Arc::new(Pulse::new()));
     let health = Arc::new(Health::new(Arc::clone(&pulse), lifecycle.drain().clone()));
-    let address = admin::serve(&settings.http.listen, Arc::clone(&health), Arc::clone(&metrics))?;
+    let overview = Arc::new(Overview::new(about(&settings)));
+    let shown = Shown { health: Arc::clone(&health), metrics: Arc::clone(&metrics), overview: Arc::clone(&overview) };
+    let address = admin::serve(&settings.http.listen, shown)?;
     let dependencies = Dependencies::try_new(&settings, Some(Arc::new(CanaryLog::new(Arc::clone(&metrics)))))?;
     let publisher = world::publisher(&settings)?;
     // Order: only Kafka must answer before readiness; whoever else is away is an outage, and an outage is survived.
@@ -68,7 +71,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
         offsets: Arc::new(intake.committer()),
     };
     let engine = Engine::new(rules(&settings, mode)?, settings.intake.budget, stages(&settings), Instant::now());
-    let observer = PipelineObserver::new(metrics, &settings, intake.committer(), intake.watermarks());
+    let observer = PipelineObserver::new((metrics, overview), &settings, intake.committer(), intake.watermarks());
     let pace = Pace { commit: settings.kafka.commit_interval, shutdown: settings.shutdown_timeout };
     until_the_end((engine, world, arrivals), (intake, obeying), &lifecycle, (pace, observer)).await
 }
@@ -91,6 +94,11 @@ async fn obeying(
         Some(heard) => orders.obey(heard).boxed(),
         None => std::future::pending().boxed(),
     })
+}
+
+fn about(settings: &Settings) -> About {
+    let (env, group, mode) = (settings.env.clone(), settings.group(), settings.purge.mode);
+    About { version: env!("CARGO_PKG_VERSION"), env, group, mode }
 }
 
 type Parts = (Engine, World, mpsc::Receiver<Arrival>);

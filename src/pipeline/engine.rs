@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::budget::Budget;
 use super::controls::Controls;
 use super::intake::{OpenEvent, PartitionState};
-use super::item::{EventKey, Item, ItemKey};
+use super::item::{EventKey, FailedUser, Item, ItemKey};
 use super::lines::Lines;
 use super::settle::{Outbox, Parcel};
 use super::stage::{CallId, Stage, StageOptions};
@@ -111,6 +111,7 @@ pub enum Note {
         swept: bool,
         residue: u64,
         protection: Option<Protection>,
+        failed: Option<FailedUser>,
     },
     FollowUp(Why),
     Rejected {

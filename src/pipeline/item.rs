@@ -84,6 +84,23 @@ impl Item {
     }
 }
 
+/// Who ended PARTIAL or FAILED, and what the stages said of it.
+#[derive(Clone, Debug)]
+pub struct FailedUser {
+    pub user: UserId,
+    /// Bounded words by stage.
+    pub errors: Vec<(&'static str, String)>,
+}
+
+impl FailedUser {
+    pub fn of(item: &Item) -> Self {
+        let StageReports { lookup, sync, purge } = &item.reports;
+        let stages = [("lookup", lookup), ("sync", sync), ("purge", purge)];
+        let errors = stages.into_iter().filter_map(|(stage, report)| Some((stage, report.error.clone()?)));
+        Self { user: item.user.clone(), errors: errors.collect() }
+    }
+}
+
 /// Reports of an item that nothing was done for yet.
 pub fn nothing_done() -> StageReports {
     let skipped = || StageReport::of(StageStatus::Skipped);

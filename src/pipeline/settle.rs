@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use super::engine::{Effect, Engine, Note, Now};
 use super::intake::RejectedRecord;
-use super::item::{EventKey, ItemKey, Phase};
+use super::item::{EventKey, FailedUser, ItemKey, Phase};
 use crate::domain::event::Why;
 use crate::domain::ids::{Epoch, Partition};
 use crate::domain::outcome::Ending;
 use crate::domain::record::{OutputRecord, OutputTopic};
+use crate::domain::tally::is_failure;
 use crate::ports::Unpublished;
 
 /// What is told in this turn, and not published yet.
@@ -77,6 +78,7 @@ impl Engine {
             swept: item.why() == Some(Why::Sweep),
             residue,
             protection: item.protection,
+            failed: is_failure(ending.status).then(|| FailedUser::of(item)),
         });
         self.notes.extend(follow_ups.iter().map(|why| Note::FollowUp(*why)));
         self.outbox.put(Receipt::Item(key), records);

@@ -274,6 +274,8 @@ pub struct DelaySettings {
 #[serde(deny_unknown_fields)]
 pub struct HttpSettings {
     pub listen: String,
+    /// On the page, of whom the last failures tell.
+    pub show_user_ids: bool,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]

@@ -7,6 +7,7 @@
     reason = "a panic is how a test fails, and tests spawn at will"
 )]
 
+mod browser;
 mod cassandra;
 mod door;
 mod faults;

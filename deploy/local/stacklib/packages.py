@@ -8,6 +8,8 @@ from .errors import StackError
 
 # The compiler and its tools are asked for as programs: a machine may have them from elsewhere.
 PROGRAMS = {"gcc": "gcc", "g++": "g++", "make": "make", "cmake": "cmake", "pkg-config": "pkg-config", "perl": "perl"}
+# The page is tested in a real browser; this package is the one without a window.
+BROWSERS = ["chromium-headless-shell", "chromium"]
 LIBRARIES = ["libssl-dev", "zlib1g-dev", "libc6-dev"]
 
 
@@ -15,6 +17,7 @@ def install(say):
     """Installs what is missing; says one line and stops where that is not possible."""
     missing = [package for program, package in PROGRAMS.items() if not shutil.which(program)]
     missing += [package for package in LIBRARIES if not _installed(package)]
+    missing += [] if any(map(shutil.which, BROWSERS)) else BROWSERS[:1]
     if not missing:
         say("packages", "all there")
         return

@@ -12,6 +12,7 @@ mod memory;
 mod modes;
 mod outages;
 mod oversized;
+mod page;
 mod playback;
 mod ranges;
 mod receipts;

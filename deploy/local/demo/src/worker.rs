@@ -163,8 +163,9 @@ impl Worker {
         Ok(answer.error_for_status()?.text().await?)
     }
 
-    /// It chooses a free port and tells it when it runs.
-    fn address(&self) -> Option<String> {
+    /// Where it is served: it chooses a free port and tells it when it runs.
+    #[must_use]
+    pub fn address(&self) -> Option<String> {
         let log = self.log();
         let (_, rest) = log.split_once("\"http\":\"")?;
         rest.split_once('"').map(|(address, _)| address.to_owned())
