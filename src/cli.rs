@@ -119,7 +119,7 @@ pub enum Command {
     /// is left, failed, or under way; 69: not known, since somebody does not answer.
     Status(StatusArgs),
     /// Has events done again: a plan by default, then on stopped workers or in running ones.
-    Replay(ReplayArgs),
+    Replay(Box<ReplayArgs>),
 }
 
 #[cfg(test)]

@@ -57,6 +57,7 @@ fn every_command_can_be_learned_from_its_help() {
         (vec!["redrive", "--help"], ["park", "Exit code 0", "redrive run --reason sync_failed"]),
         (vec!["redrive", "run", "--help"], ["--limit", "--rate", "read again where it stood"]),
         (vec!["status", "--help"], ["--since", "Exit code 0", "an auditor"]),
+        (vec!["replay", "--help"], ["--last", "replay apply plan.json", "edata.replayId"]),
         (vec!["submit", "--help"], ["retire-local-user", "--rate", "userId, user_id or id"]),
     ] {
         let ended = run(&mut program(&arguments));
@@ -78,6 +79,10 @@ fn wrong_usage_is_64() {
         vec!["submit", "delete-everything", "u-1"],
         vec!["submit", "resync-user", "u-1", "--rate", "fast"],
         vec!["submit", "resync-user", "u-1", "--file", "ids.csv"],
+        vec!["replay"],
+        vec!["replay", "plan", "--earliest", "--latest"],
+        vec!["replay", "--timestamp", "yesterday"],
+        vec!["replay", "apply"],
         vec!["check", "--partitions", "3"],
         vec!["check", "kafka"],
         vec!["check", "keycloak", "--create-topics"],

@@ -46,7 +46,7 @@ pub enum ReplayCommand {
     Apply(ApplyArgs),
     /// Asks the running workers: whoever owns a partition lets go of it, commits, and reads it again.
     ///
-    /// Other partitions go on. What was begun is finished first, or given up after drain_timeout. Each owner answers; a
+    /// Other partitions go on. What was begun is finished first, or given up after the configured time to drain. Each owner answers; a
     /// rebalance in between cancels, and nothing is changed then.
     Live(LiveArgs),
     /// Does a stretch again beside the workers, with a pipeline of its own, and ends when all of it is settled.

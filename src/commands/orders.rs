@@ -58,7 +58,7 @@ impl Orders {
                 self.replay(&order).await;
             }
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     async fn replay(&self, order: &ReplayOrder) {

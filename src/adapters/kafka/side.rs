@@ -1,7 +1,6 @@
 //! Stretches of partitions, read beside the group: by nobody's membership, and nothing is ever committed.
 
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -139,21 +138,15 @@ impl SideIntake {
         Some((partition, delivery(message, partition, self.options.decode)))
     }
 
-    fn hand_over<'a>(
-        &'a self,
-        partition: Partition,
-        gate: &'a Gate,
-        record: Delivery,
-    ) -> impl Future<Output = ()> + 'a {
-        async move {
-            while gate.room() == 0 && !self.pipeline.is_closed() {
-                tokio::time::sleep(ROOM_PAUSE).await;
-            }
-            gate.take(1);
-            let arrival = Arrival::Records { partition, epoch: EPOCH, records: vec![record] };
-            self.pipeline.send(arrival).await.ok();
-            tokio::time::sleep(self.options.pace).await;
+    async fn hand_over(&self, partition: Partition, gate: &Gate, record: Delivery) {
+        while gate.room() == 0 && !self.pipeline.is_closed() {
+            tokio::time::sleep(ROOM_PAUSE).await;
         }
+        gate.take(1);
+        let arrival = Arrival::Records { partition, epoch: EPOCH, records: vec![record] };
+        // A pipeline that is gone wants nothing more.
+        self.pipeline.send(arrival).await.ok();
+        tokio::time::sleep(self.options.pace).await;
     }
 
     /// The log ends where one of these partitions does: librdkafka says only the number.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::KafkaError;
+use rdkafka::groups::{GroupInfo, GroupMemberInfo};
 use rdkafka::message::Message;
 use rdkafka::metadata::{MetadataPartition, MetadataTopic};
 use rdkafka::types::RDKafkaErrorCode;
@@ -199,9 +200,8 @@ impl WorkerGroup {
     /// Who is in the group, as far as the broker says: not in a group of the newer protocol (KIP-848).
     pub fn members(&self) -> Result<Vec<Member>, TopicError> {
         let groups = self.consumer.fetch_group_list(Some(&self.name), LIMIT).map_err(TopicError::Unreachable)?;
-        let members =
-            groups.groups().iter().filter(|group| group.name() == self.name).flat_map(|group| group.members());
-        let member = |member: &rdkafka::groups::GroupMemberInfo| Member {
+        let members = groups.groups().iter().filter(|group| group.name() == self.name).flat_map(GroupInfo::members);
+        let member = |member: &GroupMemberInfo| Member {
             client: member.client_id().to_owned(),
             host: member.client_host().trim_start_matches('/').to_owned(),
         };

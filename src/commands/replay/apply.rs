@@ -31,6 +31,10 @@ pub(super) async fn apply(
     }
     let (id, topics, group) = (plan.replay_id()?, world::topics(settings)?, group(settings, &plan.group)?);
     let moves: Vec<Move> = plan.moving().cloned().collect();
+    if moves.is_empty() {
+        writeln!(output, "the plan moves nothing")?;
+        return Ok(Exit::Done);
+    }
     let refused = waiting(move || set(&group, &topics, (&id, &moves))).await?;
     if !refused.is_empty() {
         for problem in refused {

@@ -35,7 +35,7 @@ pub async fn replay(settings: &Settings, args: &ReplayArgs, output: &mut (dyn Wr
         Some(ReplayCommand::Live(args)) => live::live(settings, args, output).await,
         Some(ReplayCommand::Side(args)) => side::side(settings, args, output).await,
     };
-    match done.map_err(|error| error.downcast::<TopicError>()) {
+    match done.map_err(anyhow::Error::downcast::<TopicError>) {
         Ok(exit) => Ok(exit),
         Err(Ok(error)) => {
             let failure = world::failure_of_topics(error);

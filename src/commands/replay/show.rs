@@ -34,35 +34,19 @@ impl fmt::Display for Shown<'_> {
             "partition"
         )?;
         for it in &plan.partitions {
-            self.line(it, widest, formatter)?;
+            line(it, widest, formatter)?;
         }
         self.sum(formatter)
     }
 }
 
 impl Shown<'_> {
-    fn line(&self, it: &Move, widest: usize, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let old = it.old.map_or_else(|| "-".to_owned(), |old| old.to_string());
-        let clamped = it.clamped.map_or_else(|| "-".to_owned(), |clamped| clamped.to_string());
-        let time = |time: &Option<String>| time.clone().unwrap_or_else(|| "-".to_owned());
-        writeln!(
-            formatter,
-            "{:<widest$}  {old:>9}  {:>9}  {:>9}  {clamped:<12}  {:>7}  {:<20}  {}",
-            it.name(),
-            it.new,
-            format!("{:+}", it.delta()),
-            it.again(),
-            time(&it.first),
-            time(&it.last)
-        )
-    }
-
     fn sum(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (again, skipped) = (self.plan.again(), self.plan.skipped());
         write!(formatter, "about {again} events are done again")?;
         match self.rate {
             Some(rate) if again > 0 => {
-                let time = Duration::from_secs((again as f64 / rate).ceil().max(1.0).min(1e9) as u64);
+                let time = Duration::from_secs_f64((again as f64 / rate).ceil().clamp(1.0, 1e9));
                 let (time, over) = (humantime::format_duration(time), humantime::format_duration(MEASURED));
                 writeln!(formatter, ": about {time} at {rate:.0} users a second, as in the last {over}")?;
             }
@@ -74,4 +58,20 @@ impl Shown<'_> {
         }
         Ok(())
     }
+}
+
+fn line(it: &Move, widest: usize, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let old = it.old.map_or_else(|| "-".to_owned(), |old| old.to_string());
+    let clamped = it.clamped.map_or_else(|| "-".to_owned(), |clamped| clamped.to_string());
+    let time = |time: &Option<String>| time.clone().unwrap_or_else(|| "-".to_owned());
+    writeln!(
+        formatter,
+        "{:<widest$}  {old:>9}  {:>9}  {:>9}  {clamped:<12}  {:>7}  {:<20}  {}",
+        it.name(),
+        it.new,
+        format!("{:+}", it.delta()),
+        it.again(),
+        time(&it.first),
+        time(&it.last)
+    )
 }
