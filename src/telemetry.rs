@@ -8,7 +8,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::settings::{LogFormat, LogSettings};
+use crate::settings::{LogFormat, LogSettings, environment};
 
 /// Starts logging for the whole process. What libraries write with the `log` crate (librdkafka's own log among it)
 /// takes the same way.
@@ -28,9 +28,16 @@ where
     // disk behind the log must not end the worker.
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).log_internal_errors(false);
     Ok(match settings.format {
-        LogFormat::Text => Box::new(builder.with_ansi(stderr().is_terminal()).finish()),
+        LogFormat::Text => {
+            Box::new(builder.with_ansi(stderr().is_terminal() && !is_colour_refused(environment())).finish())
+        }
         LogFormat::Json => Box::new(builder.json().flatten_event(true).with_current_span(false).finish()),
     })
+}
+
+/// Whoever sets `NO_COLOR`, to anything but nothing, wants none (no-color.org). clap and indicatif hold to it by themselves.
+fn is_colour_refused(variables: impl IntoIterator<Item = (String, String)>) -> bool {
+    variables.into_iter().any(|(name, value)| name == "NO_COLOR" && !value.is_empty())
 }
 
 /// Ends the process at the first panic, on whatever thread or task: a worker with a dead part looks alive.
@@ -51,6 +58,13 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
+
+    #[test]
+    fn no_color_is_heard_unless_it_is_empty() {
+        let refused = |name: &str, value: &str| is_colour_refused([(name.to_owned(), value.to_owned())]);
+        assert!(refused("NO_COLOR", "1"));
+        assert!(!refused("NO_COLOR", "") && !refused("NO_COLOUR", "1"));
+    }
 
     #[derive(Clone, Default)]
     struct Captured(Arc<Mutex<Vec<u8>>>);

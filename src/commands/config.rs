@@ -1,6 +1,5 @@
 //! `config`: what is in effect, and where it comes from.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write;
 
@@ -16,9 +15,7 @@ pub fn tell(loaded: &Loaded, format: Format, output: &mut dyn Write) -> anyhow::
     match format {
         Format::Text => output.write_all(render(loaded)?.as_bytes())?,
         Format::Json => {
-            let origins: BTreeMap<_, _> =
-                loaded.origins.iter().map(|(key, origin)| (key, origin.to_string())).collect();
-            let document = serde_json::json!({ "settings": loaded.settings, "origins": origins });
+            let document = serde_json::json!({ "settings": loaded.settings, "origins": loaded.origins });
             serde_json::to_writer_pretty(&mut *output, &document)?;
             writeln!(output)?;
         }

@@ -18,6 +18,7 @@ pub mod page;
 pub mod record;
 pub mod replay;
 pub mod report;
+pub mod spent;
 pub mod tally;
 pub mod told;
 pub mod verdict;

@@ -1,6 +1,7 @@
 //! How an item ended, and why.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// How an item ended.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -159,6 +160,8 @@ pub struct StageReport {
     pub status: StageStatus,
     /// Counted attempts: those that were held against the item.
     pub attempts: u32,
+    /// In the stage, from when it could be called to its end: waiting, calls and pauses alike. Absent where it was in none.
+    pub took: Option<Duration>,
     /// Purge only.
     pub rows: RowCounts,
     /// The last failure's bounded word, or the protection's name.
@@ -167,7 +170,7 @@ pub struct StageReport {
 
 impl StageReport {
     pub fn of(status: StageStatus) -> Self {
-        Self { status, attempts: 0, rows: RowCounts::new(), error: None }
+        Self { status, attempts: 0, took: None, rows: RowCounts::new(), error: None }
     }
 }
 

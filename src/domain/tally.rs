@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::outcome::Status;
+use super::spent::Spent;
 use super::told::{RangeTold, STAGES, SubmissionTold, Told, UserTold};
 
 /// Counts statuses of one submission, or of all. About 200 bytes a user.
@@ -17,6 +18,7 @@ pub struct Tally {
     outcomes: Counts,
     waiting: Counts,
     retried: [u64; 3],
+    spent: [Spent; 3],
 }
 
 /// Users by how they stand and why.
@@ -76,7 +78,7 @@ impl Tally {
     }
 
     fn user(&mut self, told: UserTold) {
-        let UserTold { request_id, user, is_final, status, reason, failed_in, attempts, ets } = told;
+        let UserTold { request_id, user, is_final, status, reason, failed_in, attempts, spent, ets } = told;
         let subject = Subject { user: user.into(), request: request_id.map(Into::into) };
         let (before, reason) = (self.users.get(&subject), Box::from(reason));
         let now = if is_final {
@@ -86,6 +88,7 @@ impl Tally {
             }
             let retried = attempts.map(|attempts| u64::from(attempts > 0));
             self.retried.iter_mut().zip(retried).for_each(|(sum, one)| *sum += one);
+            self.spent.iter_mut().zip(spent).for_each(|(sum, one)| sum.add(one));
             Standing::Ended(ended)
         } else if before.is_none() {
             Standing::Waiting { status, reason }
@@ -166,6 +169,11 @@ impl Tally {
         STAGES.into_iter().zip(self.retried).filter(|(_, users)| *users > 0)
     }
 
+    /// Time in each stage so far, of those who have ended.
+    pub fn spent(&self) -> [Spent; 3] {
+        self.spent
+    }
+
     /// Everybody who has ended, by id.
     pub fn lines(&self) -> Vec<(&str, &Ended)> {
         let mut lines: Vec<_> = self.ends().collect();
@@ -196,6 +204,8 @@ pub fn is_failure(status: Status) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn user(user: &str, is_final: bool, status: Status, ets: i64) -> Told {
@@ -207,6 +217,7 @@ mod tests {
             reason: status.name().to_lowercase(),
             failed_in: is_failure(status).then_some("sync"),
             attempts: [0, u32::from(is_failure(status)), 0],
+            spent: [Some(2), Some(300), None],
             ets,
         })
     }
@@ -243,6 +254,10 @@ mod tests {
         assert!(!tally.has_failures());
         assert_eq!((tally.ended(), tally.waiting()), (2, 0));
         assert_eq!(tally.retried().collect::<Vec<_>>(), [("sync", 1)]);
+        // Three statuses counted: that of a, a later one, and that of b; a repeat and an earlier one are not.
+        let means = tally.spent().map(|spent| spent.mean_since(Spent::default()));
+        assert_eq!(means, [Some(Duration::from_millis(2)), Some(Duration::from_millis(300)), None]);
+        assert_eq!(tally.spent()[1].users, 3);
     }
 
     #[test]

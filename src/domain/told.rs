@@ -24,6 +24,8 @@ pub struct UserTold {
     pub failed_in: Option<&'static str>,
     /// Counted attempts, of lookup, sync and purge.
     pub attempts: [u32; 3],
+    /// Milliseconds in each, of the stages that it was in.
+    pub spent: [Option<u64>; 3],
     /// Milliseconds since 1970.
     pub ets: i64,
 }
@@ -82,7 +84,8 @@ pub fn read(payload: &[u8]) -> Option<Told> {
                 status: status(edata.status.as_deref()?)?,
                 reason: edata.reason?,
                 failed_in: failed_in.map(|index| STAGES[index]),
-                attempts: stages.map(|stage| stage.attempts),
+                attempts: stages.each_ref().map(|stage| stage.attempts),
+                spent: stages.map(|stage| stage.duration_ms),
                 ets,
             })
         }
@@ -129,9 +132,11 @@ struct Stages {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Stage {
     status: String,
     attempts: u32,
+    duration_ms: Option<u64>,
 }
 
 #[cfg(test)]
@@ -158,7 +163,8 @@ mod tests {
     #[test]
     fn a_status_says_what_was_told() {
         let user = UserId::parse("u-1").unwrap();
-        let failed = StageReport { attempts: 8, ..StageReport::of(StageStatus::Failed) };
+        let took = Some(Duration::from_millis(1250));
+        let failed = StageReport { attempts: 8, took, ..StageReport::of(StageStatus::Failed) };
         let stages = StageReports {
             lookup: StageReport::of(StageStatus::Ok),
             sync: failed,
@@ -182,6 +188,7 @@ mod tests {
             reason: "sync_failed".to_owned(),
             failed_in: Some("sync"),
             attempts: [0, 8, 0],
+            spent: [None, Some(1250), None],
             ets: 7,
         };
         assert_eq!(read, Some(Told::User(wanted)));

@@ -41,7 +41,7 @@ impl Stage {
             match answer {
                 Ok(value) => {
                     self.refusals = 0;
-                    ended.extend(self.end(*item, Ok(value)));
+                    ended.extend(self.end(*item, Ok(value), now));
                 }
                 Err(failure) => match failure.disposition {
                     Disposition::Reject => ended.extend(self.refuse(*item, &failure, now)),
@@ -133,7 +133,7 @@ impl Stage {
         track.attempts += 1;
         track.spent += suspect.took;
         if retry.is_exhausted(track.attempts, track.spent) {
-            return self.end(item, Err(suspect.reason));
+            return self.end(item, Err(suspect.reason), now);
         }
         let due = now + retry.pause(track.attempts);
         self.queue(item, due, now);
@@ -175,12 +175,13 @@ impl Stage {
         if self.refusals >= REFUSALS {
             self.breaker.hold(format!("refused_{}", failure.reason), now);
         }
-        self.end(item, Err(failure.reason.to_string()))
+        self.end(item, Err(failure.reason.to_string()), now)
     }
 
-    fn end<T>(&mut self, item: ItemKey, result: Result<T, String>) -> Option<Ended<T>> {
+    fn end<T>(&mut self, item: ItemKey, result: Result<T, String>, now: Instant) -> Option<Ended<T>> {
         let track = self.tracks.remove(&item)?;
-        Some(Ended { item, result, attempts: track.attempts, answer_lost: track.answer_lost })
+        let took = now.saturating_duration_since(track.entered);
+        Some(Ended { item, result, attempts: track.attempts, took, answer_lost: track.answer_lost })
     }
 
     fn lose_answers(&mut self, call: &Call, failure: &Failure) {

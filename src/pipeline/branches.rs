@@ -138,6 +138,7 @@ impl Engine {
                 item.reports.purge = StageReport::of(StageStatus::Disabled);
             } else if purge.is_some() {
                 item.purge = Branch::Due;
+                item.purge_since = Some(now.at);
                 self.purge.enter(key, (item.class, ObjectType::user()), now.at, now.at);
             }
         }
@@ -196,6 +197,7 @@ impl Engine {
     pub(super) fn purge_ended(&mut self, ended: Ended<Purged>, now: Now) {
         let Some(item) = self.items.get_mut(&ended.item) else { return };
         let mut line = report(StageStatus::Ok, &ended);
+        line.took = item.time_in_purge(now.at);
         let end = match ended.result {
             Ok(Purged::Clean { rows, residue }) => {
                 let rows_total = rows.values().sum();
@@ -237,6 +239,7 @@ impl Engine {
     pub(super) fn clear_ended(&mut self, ended: &Ended<()>, now: Now) {
         if let Some(item) = self.items.get_mut(&ended.item) {
             item.access_ended = ended.result.is_ok();
+            item.reports.purge.took = item.time_in_purge(now.at);
             self.finish_if_done(ended.item, now);
         }
     }
@@ -283,6 +286,7 @@ fn report<T>(ok: StageStatus, ended: &Ended<T>) -> StageReport {
     StageReport {
         status: if failed.is_some() { StageStatus::Failed } else { ok },
         attempts: ended.attempts,
+        took: Some(ended.took),
         rows: std::collections::BTreeMap::new(),
         error: failed.cloned(),
     }

@@ -1,6 +1,6 @@
 //! One user of one page, on its way.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::domain::event::{Action, FollowUp, Why};
 use crate::domain::ids::{Class, ObjectType, UserId};
@@ -53,6 +53,8 @@ pub struct Item {
     pub purge: Branch<PurgeEnd>,
     pub reports: StageReports,
     pub started: Instant,
+    /// A verdict that became too old sends it back to lookup in between.
+    pub purge_since: Option<Instant>,
     /// Other Sunbird jobs still write what the sync reads.
     pub sync_not_before: Instant,
     pub answer_lost: bool,
@@ -74,6 +76,11 @@ impl Item {
             Decision::Work { purge, .. } => purge,
             Decision::End(_) => None,
         }
+    }
+
+    /// Up to the clear of the user cache, where that is due.
+    pub fn time_in_purge(&self, now: Instant) -> Option<Duration> {
+        self.purge_since.map(|since| now.saturating_duration_since(since))
     }
 
     pub fn ends(&self) -> Option<(SyncEnd, PurgeEnd)> {

@@ -116,6 +116,7 @@ impl Engine {
             sync_in_doubt: false,
             protection: None,
             access_ended: false,
+            purge_since: None,
         };
         let partition = event.partition;
         let first = self.lines.join(&user, key);

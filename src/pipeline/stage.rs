@@ -43,6 +43,8 @@ pub struct Ended<T> {
     /// `Err` is the bounded word of what went wrong, for good.
     pub result: Result<T, String>,
     pub attempts: u32,
+    /// Since it could be called.
+    pub took: Duration,
     /// A call that contained it ended without a definite answer: it may still land.
     pub answer_lost: bool,
 }
@@ -69,6 +71,8 @@ pub(super) struct Track {
     pub(super) class: Class,
     pub(super) group: ObjectType,
     pub(super) place: Place,
+    /// Since when it could be called.
+    pub(super) entered: Instant,
     /// Since when it has been ready, for the linger.
     pub(super) since: Instant,
     pub(super) attempts: u32,
@@ -143,6 +147,7 @@ impl Stage {
             class,
             group,
             place: Place::Ready,
+            entered: now.max(not_before),
             since: now,
             attempts: 0,
             spent: Duration::ZERO,

@@ -153,5 +153,5 @@ class Stack:
 
 
 def prerequisites():
-    """Debian packages of the Rust build."""
+    """Debian packages of the build and the tests."""
     packages.install(Terminal().say)

@@ -1,4 +1,4 @@
-"""Debian packages that the Rust build needs: librdkafka is compiled from source and links these."""
+"""Debian packages that the Rust build needs (librdkafka is compiled from source and links these), and the tests' browser."""
 
 import os
 import shutil

@@ -59,10 +59,8 @@ impl Seen {
         self.ended[ending.status as usize] += 1;
         let Some(FailedUser { user, errors }) = failed else { return };
         let errors: Vec<_> = errors.iter().map(|(stage, error)| format!("{stage}: {error}")).collect();
-        let reason = match errors.is_empty() {
-            true => ending.reason.name().to_owned(),
-            false => format!("{} ({})", ending.reason.name(), errors.join(", ")),
-        };
+        let word = ending.reason.name();
+        let reason = if errors.is_empty() { word.to_owned() } else { format!("{word} ({})", errors.join(", ")) };
         self.failure(FailureLook {
             at: now.wall,
             status: ending.status.name(),

@@ -9,7 +9,9 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::time::Instant;
 
 use crate::domain::outcome::Status;
+use crate::domain::spent::Spent;
 use crate::domain::tally::Tally;
+use crate::domain::told::STAGES;
 
 /// Between two lines in a pipe.
 const LINE: Duration = Duration::from_secs(10);
@@ -20,15 +22,15 @@ pub(super) struct Screen {
     bar: ProgressBar,
     interactive: bool,
     last_line: Option<Instant>,
-    /// How many had ended when.
-    recent: VecDeque<(Instant, u64)>,
+    /// How many had ended when, and how long they had been in the stages.
+    recent: VecDeque<(Instant, u64, [Spent; 3])>,
 }
 
 impl Screen {
     pub(super) fn new(interactive: bool) -> Self {
         let target = if interactive { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(None, target);
-        let style = ProgressStyle::with_template("{wide_bar} {msg}");
+        let style = ProgressStyle::with_template("{wide_bar}\n{msg}");
         Self {
             bar: bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())),
             interactive,
@@ -40,25 +42,39 @@ impl Screen {
     pub(super) fn show(&mut self, tally: &Tally, is_caught_up: bool, output: &mut dyn Write) -> io::Result<()> {
         let (now, ended) = (Instant::now(), tally.ended());
         if is_caught_up {
-            self.recent.push_back((now, ended));
+            self.recent.push_back((now, ended, tally.spent()));
         }
-        while self.recent.front().is_some_and(|(at, _)| now - *at > WINDOW) {
+        while self.recent.front().is_some_and(|(at, ..)| now - *at > WINDOW) {
             self.recent.pop_front();
         }
         if self.interactive {
             self.bar.set_length(tally.expected().unwrap_or_default());
             self.bar.set_position(ended);
-            self.bar.set_message(line(tally, self.rate()));
+            let lines: Vec<_> = std::iter::once(self.line(tally)).chain(counts(tally)).collect();
+            self.bar.set_message(lines.join("\n"));
         } else if self.last_line.is_none_or(|at| now - at >= LINE) {
             self.last_line = Some(now);
-            writeln!(output, "{}", line(tally, self.rate()))?;
+            writeln!(output, "{}", self.line(tally))?;
         }
         Ok(())
     }
 
+    fn line(&self, tally: &Tally) -> String {
+        let slowest = self.slowest().map(|(stage, mean)| format!(", slowest {stage} ({} a user)", rough(mean)));
+        line(tally, self.rate()) + &slowest.unwrap_or_default()
+    }
+
+    /// The stage in which users have been longest of late, and how long.
+    fn slowest(&self) -> Option<(&'static str, Duration)> {
+        let ((_, _, before), (_, _, now)) = (self.recent.front()?, self.recent.back()?);
+        let means = now.iter().zip(before).map(|(now, before)| now.mean_since(*before));
+        let stages = STAGES.into_iter().zip(means).filter_map(|(stage, mean)| Some((stage, mean?)));
+        stages.max_by_key(|(_, mean)| *mean)
+    }
+
     /// Users a second.
     fn rate(&self) -> Option<f64> {
-        let ((since, before), (now, ended)) = (self.recent.front()?, self.recent.back()?);
+        let ((since, before, _), (now, ended, _)) = (self.recent.front()?, self.recent.back()?);
         let seconds = (*now - *since).as_secs_f64();
         (seconds >= 1.0).then(|| ended.saturating_sub(*before) as f64 / seconds)
     }
@@ -90,4 +106,19 @@ pub(super) fn line(tally: &Tally, rate: Option<f64>) -> String {
         write!(line, ", {} waiting", tally.waiting()).ok();
     }
     line
+}
+
+/// How everybody stands, a line for each way.
+pub(super) fn counts(tally: &Tally) -> Vec<String> {
+    let counts = tally.counts().into_iter();
+    counts.map(|((status, reason), users)| format!("  {:8}  {reason:22}  {users}", status.name())).collect()
+}
+
+/// For people: three figures are enough.
+pub(super) fn rough(time: Duration) -> String {
+    match time.as_millis() {
+        millis if millis < 1000 => format!("{millis} ms"),
+        millis if millis < 100_000 => format!("{:.1} s", time.as_secs_f64()),
+        millis => format!("{} min", millis / 60_000),
+    }
 }

@@ -4,7 +4,7 @@ use serde_json::json;
 use super::*;
 
 fn status(user: &str, is_final: bool, status: &str, reason: &str) -> Heard {
-    let stage = |status: &str, attempts: u32| json!({ "status": status, "attempts": attempts });
+    let stage = |status: &str, attempts: u32| json!({ "status": status, "attempts": attempts, "durationMs": 40 });
     let failed = status == "FAILED";
     record(&json!({
         "ets": 1_716_199_736_812_i64,
@@ -14,7 +14,7 @@ fn status(user: &str, is_final: bool, status: &str, reason: &str) -> Heard {
             "stages": {
                 "lookup": stage("OK", 0),
                 "sync": stage(if failed { "FAILED" } else { "OK" }, if failed { 8 } else { 0 }),
-                "purge": stage("SKIPPED", 0),
+                "purge": { "status": "SKIPPED", "attempts": 0 },
             },
         },
     }))
@@ -52,6 +52,7 @@ async fn it_ends_when_everybody_has_and_the_exit_code_tells_of_failures() {
     assert_eq!(exit, Exit::Left, "{text}");
     assert!(text.contains("2 of 2 users, 1 FAILED"), "{text}");
     assert!(text.contains("  FAILED    sync_failed             1"), "{text}");
+    assert!(text.contains("time of a user in each stage, on average: lookup 40 ms, sync 40 ms\n"), "{text}");
 
     let (exit, text) = said(&args(false), vec![good.clone(), good, Heard::CaughtUp, submission(1)]).await;
     assert_eq!(exit, Exit::Done, "{text}");
@@ -117,4 +118,26 @@ async fn a_pipe_gets_a_line_now_and_then() {
     watch(&args(false), heard, tokio::time::sleep(Duration::from_secs(35)), &mut console).await.unwrap();
     let text = String::from_utf8(output).unwrap();
     assert_eq!(text.matches("0 of 1 users, 0/s\n").count(), 3, "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_stage_that_is_slow_of_late_is_named() {
+    let slow = json!({
+        "ets": 1, "object": { "id": "a", "type": "User" },
+        "edata": { "final": true, "status": "SUCCESS", "reason": "purged", "requestId": "ticket-7", "stages": {
+            "lookup": { "status": "OK", "attempts": 0, "durationMs": 4 },
+            "sync": { "status": "OK", "attempts": 0, "durationMs": 2500 },
+            "purge": { "status": "OK", "attempts": 0, "durationMs": 60 },
+        } },
+    });
+    let later = stream::once(async move {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        record(&slow)
+    });
+    let heard = stream::iter([submission(2), Heard::CaughtUp]).chain(later).chain(stream::pending());
+    let mut output = Vec::new();
+    let mut console = Console { output: &mut output, interactive: false, format: Format::Text };
+    watch(&args(false), heard, tokio::time::sleep(Duration::from_secs(12)), &mut console).await.unwrap();
+    let text = String::from_utf8(output).unwrap();
+    assert!(text.contains("1 of 2 users, 0/s, 10s left, slowest sync (2.5 s a user)\n"), "{text}");
 }

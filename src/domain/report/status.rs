@@ -47,9 +47,12 @@ struct Stages<'a> {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Stage<'a> {
     status: &'static str,
     attempts: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    duration_ms: Option<u64>,
     /// The purge's: of the others there are none to count.
     #[serde(skip_serializing_if = "Option::is_none")]
     rows: Option<&'a RowCounts>,
@@ -75,7 +78,7 @@ pub fn status_record(writer: &Writer, source: &Source, event: &Event, told: &Tol
             sync: Stage::of(&told.stages.sync),
             purge: Stage { rows: Some(&told.stages.purge.rows), ..Stage::of(&told.stages.purge) },
         },
-        duration_ms: u64::try_from(told.duration.as_millis()).unwrap_or(u64::MAX),
+        duration_ms: milliseconds(told.duration),
     };
     let object = Named { id: told.user.as_str(), kind: object_kind(&event.object_type) };
     let status = Envelope::new(writer, mid, object, edata).about(event, told.root_org_id);
@@ -93,9 +96,14 @@ fn is_final(writer: &Writer, event: &Event, status: Status) -> bool {
     }
 }
 
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
 impl<'a> Stage<'a> {
     fn of(report: &'a StageReport) -> Self {
-        let StageReport { status, attempts, rows: _, error } = report;
-        Self { status: status.name(), attempts: *attempts, rows: None, error: error.as_deref() }
+        let StageReport { status, attempts, took, rows: _, error } = report;
+        let (status, duration_ms) = (status.name(), took.map(milliseconds));
+        Self { status, attempts: *attempts, duration_ms, rows: None, error: error.as_deref() }
     }
 }

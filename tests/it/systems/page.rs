@@ -36,7 +36,7 @@ async fn the_page_shows_a_load_an_outage_and_the_recovery() {
     scene.until("users end", async || filled(&mut page, "#plot .success")).await;
     scene.until("one of them failed", async || page.text("#failures tbody").contains("sync_failed")).await;
     let shown = page.text("#failures tbody");
-    assert!(shown.contains("FAILED") && shown.contains("delete-user"), "{shown}");
+    assert!(shown.contains("PARTIAL") && shown.contains("delete-user"), "purged, and not indexed: {shown}");
 
     scene.sync_api.behave(&json!({ "mode": "fail", "status": 502 })).await.unwrap();
     scene.until("the outage is seen", async || page.text("#state") == "outage: sync").await;
