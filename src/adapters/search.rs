@@ -1,6 +1,6 @@
 //! Sunbird's search index, asked about one user. Read-only: what is in it is the Sync API's.
 //!
-//! Elasticsearch 6.8 and 7, and OpenSearch, which Sunbird runs (`facts/sunbird.md` 7.1), answer a search by ids alike.
+//! Elasticsearch 6.8 and 7, and `OpenSearch`, which Sunbird runs (`facts/sunbird.md` 7.1), answer a search by ids alike.
 
 use std::time::Duration;
 

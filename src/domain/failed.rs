@@ -13,7 +13,7 @@ use super::ids::{InputTopic, UserId};
 /// A record of the failed topic.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Entry {
-    Failed(Failed),
+    Failed(Box<Failed>),
     Decided {
         /// The offset of the failed record, in this partition.
         of: i64,
@@ -182,7 +182,7 @@ pub fn read(payload: Option<&[u8]>) -> Entry {
             Decoded::OtherAction | Decoded::Rejected(_) => return Entry::Foreign,
         },
     };
-    Entry::Failed(Failed { what, error, stage, attempts, retriable })
+    Entry::Failed(Box::new(Failed { what, error, stage, attempts, retriable }))
 }
 
 #[derive(Deserialize)]

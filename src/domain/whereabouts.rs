@@ -85,10 +85,10 @@ impl Whereabouts {
     /// One sentence for whoever answers an auditor.
     pub fn conclude(&self) -> (Conclusion, String) {
         let left = |text: String| (Conclusion::Left, text);
-        if let (Some(row), Some(kept)) = (self.row.fact(), self.kept.fact()) {
-            if let Some(known) = self.remains(row, kept) {
-                return left(known);
-            }
+        if let (Some(row), Some(kept)) = (self.row.fact(), self.kept.fact())
+            && let Some(known) = self.remains(row, kept)
+        {
+            return left(known);
         }
         if let Some(last) = self.failure() {
             return left(format!("{} {} on {}: see `redrive show`", last.status.name(), last.reason, last.at));

@@ -219,12 +219,9 @@ fn extent(consumer: &StreamConsumer<Quiet>, name: &str) -> Result<Extent, TopicE
     partitions.into_iter().map(of_one).collect()
 }
 
-async fn blocking<T: Send + 'static, E: Into<Trouble>>(
+async fn blocking<T: Send + 'static, E: Into<Trouble> + Send + 'static>(
     ask: impl FnOnce() -> Result<T, E> + Send + 'static,
-) -> Result<T, TopicError>
-where
-    E: Send + 'static,
-{
+) -> Result<T, TopicError> {
     match tokio::task::spawn_blocking(ask).await {
         Ok(answer) => answer.map_err(|error| error.into().0),
         Err(_) => Err(TopicError::Unreachable(KafkaError::Canceled)),

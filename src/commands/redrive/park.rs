@@ -21,10 +21,8 @@ pub(super) async fn park(settings: &Settings, args: &ParkArgs, output: &mut (dyn
     let topics = world::topics(settings)?;
     let reader = TopicReader::try_new(&settings.kafka)?;
     let mut walk = Walk::start(&reader, topics.name(Topic::Failed)).await?;
-    let mut actor = match args.execute {
-        true => Some(Actor::new(settings, Decision::Parked, (&args.by, Some(&args.why)))?),
-        false => None,
-    };
+    let acting = || Actor::new(settings, Decision::Parked, (&args.by, Some(&args.why)));
+    let mut actor = args.execute.then(acting).transpose()?;
     let (mut parked, mut users) = (0, 0);
     while let Some(step) = walk.next().await? {
         if step.decision.is_some() {

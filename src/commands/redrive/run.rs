@@ -28,10 +28,8 @@ pub(super) async fn run(settings: &Settings, args: &RunArgs, output: &mut (dyn W
     let reader = TopicReader::try_new(&settings.kafka)?;
     let mut sources = Sources::new(settings, reader.clone())?;
     let mut walk = Walk::start(&reader, topics.name(Topic::Failed)).await?;
-    let mut actor = match args.execute {
-        true => Some(Actor::new(settings, Decision::Redriven, (&args.by, None))?),
-        false => None,
-    };
+    let acting = || Actor::new(settings, Decision::Redriven, (&args.by, None));
+    let mut actor = args.execute.then(acting).transpose()?;
     if args.rate.is_some() {
         actor = actor.map(Actor::one_by_one);
     }

@@ -11,6 +11,7 @@ use crate::cli::ShowArgs;
 use crate::commands::{Exit, world};
 use crate::domain::event::{Event, Subjects};
 use crate::domain::failed::What;
+use crate::domain::ids::UserId;
 use crate::domain::report::range_name;
 use crate::settings::Settings;
 
@@ -74,7 +75,7 @@ fn told(event: &Event) -> String {
     match &event.subjects {
         Subjects::Range(range) => format!("{action}, {kind}, token range {}", range_name(*range)),
         Subjects::Users(users) => {
-            let ids: Vec<&str> = users.iter().take(IDS).map(|user| user.as_str()).collect();
+            let ids: Vec<&str> = users.iter().take(IDS).map(UserId::as_str).collect();
             let more = users.len().saturating_sub(IDS);
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
             format!("{action}, {kind} {}{more}", ids.join(", "))

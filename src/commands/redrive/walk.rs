@@ -45,7 +45,7 @@ impl Walk {
             match failed::read(found.payload.as_deref()) {
                 Entry::Failed(failed) => {
                     let decision = self.decided.get(&(found.partition, found.offset)).copied();
-                    return Ok(Some(Step { found, failed, decision }));
+                    return Ok(Some(Step { found, failed: *failed, decision }));
                 }
                 Entry::Decided { .. } => {}
                 Entry::Foreign => self.foreign += 1,

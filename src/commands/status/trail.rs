@@ -126,7 +126,7 @@ impl Trail {
             match failed::read(found.payload.as_deref()) {
                 Entry::Failed(failed) if failed.users().contains(user) => {
                     places.insert((found.partition, found.offset), self.failures.len());
-                    self.failures.push(FailedHere { at: found.at, failed, decision: None });
+                    self.failures.push(FailedHere { at: found.at, failed: *failed, decision: None });
                 }
                 Entry::Decided { of, decision } => {
                     if let Some(place) = places.get(&(found.partition, of)) {

@@ -31,7 +31,7 @@ fn told(error: &str, stage: &'static str, retriable: bool) -> FailInfo {
 
 fn back(record: &OutputRecord) -> Failed {
     match read(Some(&record.payload)) {
-        Entry::Failed(failed) => failed,
+        Entry::Failed(failed) => *failed,
         other => panic!("{other:?}"),
     }
 }
