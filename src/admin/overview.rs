@@ -45,8 +45,8 @@ pub struct StageLook {
     pub ready: usize,
     pub delayed: usize,
     pub in_call: usize,
-    /// Users of one call at most, and calls at once: found while running where the limiter adapts.
-    pub block: usize,
+    /// Users of one call at most, and calls at once: found while running where the limiter adapts. Absent: no bound.
+    pub block: Option<usize>,
     pub calls: usize,
     /// Since the start.
     pub answered: u64,

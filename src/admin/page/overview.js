@@ -43,7 +43,7 @@ function showStages(told) {
   fill("stages", told.stages.map((stage) => [
     cell(stage.name),
     cell(breaker(stage.breaker), "word", stage.breaker.state),
-    ...[count(stage.ready), count(stage.delayed), count(stage.inCall), count(stage.block), count(stage.calls),
+    ...[count(stage.ready), count(stage.delayed), count(stage.inCall), stage.block === null ? "all" : count(stage.block), count(stage.calls),
       time(stage.callSeconds), rate(perSecond((sample) => sample.stages[stage.name]))].map((text) => cell(text, "n")),
   ]), "not running yet");
 }

@@ -156,7 +156,7 @@ impl Seen {
             ready: counts.ready,
             delayed: counts.delayed,
             in_call: counts.in_call,
-            block: limiter.block(),
+            block: Some(limiter.block()).filter(|block| *block < usize::MAX),
             calls: limiter.calls(),
             answered: seen.answered,
             call_seconds: mean_seconds(seen.spent, seen.calls),
