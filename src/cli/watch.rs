@@ -28,6 +28,10 @@ pub struct WatchArgs {
     #[arg(long)]
     pub no_wait: bool,
 
+    /// Follow what a dry run says it would do, instead of what was done.
+    #[arg(long)]
+    pub dry_run: bool,
+
     /// Write those who ended SUCCESS or SKIPPED: user id, outcome, reason, stage, attempts, time.
     #[arg(long, value_name = "FILE")]
     pub success: Option<PathBuf>,

@@ -11,6 +11,8 @@ use super::told::{RangeTold, STAGES, SubmissionTold, Told, UserTold};
 pub struct Tally {
     /// Only what came of this request; absent: everything.
     request: Option<String>,
+    /// What would be done, instead of what was: the one must not stand for the other.
+    is_dry: bool,
     users: HashMap<Subject, Standing>,
     ranges: HashMap<String, RangeTold>,
     submission: Option<SubmissionTold>,
@@ -55,15 +57,15 @@ pub struct Ended {
 }
 
 impl Tally {
-    pub fn of(request: Option<String>) -> Self {
-        Self { request, ..Self::default() }
+    pub fn of(request: Option<String>, is_dry: bool) -> Self {
+        Self { request, is_dry, ..Self::default() }
     }
 
     /// Repeats change nothing.
     pub fn hear(&mut self, told: Told) {
         match told {
-            Told::User(user) if self.is_asked_for(user.request_id.as_deref()) => self.user(user),
-            Told::Range(range) if self.is_asked_for(range.request_id.as_deref()) => {
+            Told::User(user) if self.is_asked_for(user.request_id.as_deref(), user.is_dry) => self.user(user),
+            Told::Range(range) if self.is_asked_for(range.request_id.as_deref(), range.is_dry) => {
                 self.ranges.insert(range.name.clone(), range);
             }
             Told::Submission(submission) if self.request.as_ref() == Some(&submission.request_id) => {
@@ -73,12 +75,12 @@ impl Tally {
         }
     }
 
-    fn is_asked_for(&self, request: Option<&str>) -> bool {
-        self.request.is_none() || self.request.as_deref() == request
+    fn is_asked_for(&self, request: Option<&str>, is_dry: bool) -> bool {
+        is_dry == self.is_dry && (self.request.is_none() || self.request.as_deref() == request)
     }
 
     fn user(&mut self, told: UserTold) {
-        let UserTold { request_id, user, is_final, status, reason, failed_in, attempts, spent, ets } = told;
+        let UserTold { request_id, is_dry: _, user, is_final, status, reason, failed_in, attempts, spent, ets } = told;
         let subject = Subject { user: user.into(), request: request_id.map(Into::into) };
         let (before, reason) = (self.users.get(&subject), Box::from(reason));
         let now = if is_final {

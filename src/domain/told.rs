@@ -16,6 +16,8 @@ pub enum Told {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct UserTold {
     pub request_id: Option<String>,
+    /// Nothing was done: it says what would be.
+    pub is_dry: bool,
     pub user: String,
     pub is_final: bool,
     pub status: Status,
@@ -34,6 +36,7 @@ pub struct UserTold {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RangeTold {
     pub request_id: Option<String>,
+    pub is_dry: bool,
     pub name: String,
     /// How many users it holds; `None` where it was not read to the end.
     pub rows: Option<u64>,
@@ -67,6 +70,7 @@ pub fn read(payload: &[u8]) -> Option<Told> {
         }
         "TokenRange" => Told::Range(RangeTold {
             request_id: edata.request_id,
+            is_dry: edata.dry_run,
             name: object.id,
             rows: edata.rows,
             status: edata.status.as_deref().and_then(status),
@@ -79,6 +83,7 @@ pub fn read(payload: &[u8]) -> Option<Told> {
             let failed_in = stages.iter().position(|stage| stage.status == "FAILED");
             Told::User(UserTold {
                 request_id: edata.request_id,
+                is_dry: edata.dry_run,
                 user: object.id,
                 is_final: edata.is_final?,
                 status: status(edata.status.as_deref()?)?,
@@ -118,6 +123,8 @@ struct Edata {
     status: Option<String>,
     reason: Option<String>,
     request_id: Option<String>,
+    #[serde(default)]
+    dry_run: bool,
     stages: Option<Stages>,
     rows: Option<u64>,
     events: Option<u64>,
@@ -182,6 +189,7 @@ mod tests {
         let read = read(&record.payload);
         let wanted = UserTold {
             request_id: Some("ticket-7".to_owned()),
+            is_dry: false,
             user: "u-1".to_owned(),
             is_final: true,
             status: Status::Failed,

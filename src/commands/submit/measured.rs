@@ -90,6 +90,7 @@ async fn pace_of(heard: impl Stream<Item = Heard>) -> Option<f64> {
             && let Some(Told::User(user)) = told::read(&payload)
             // What comes by itself says how fast people delete, not how fast it can be done.
             && user.is_final
+            && !user.is_dry
             && user.request_id.is_some()
         {
             pace.note(user.ets);

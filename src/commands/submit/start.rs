@@ -48,6 +48,7 @@ pub async fn connect_and_submit(
         request_id: Some(request_id),
         since: Some(begun.elapsed() + CLOCKS),
         no_wait: false,
+        dry_run: false,
         success: args.success,
         failure: args.failure,
     };

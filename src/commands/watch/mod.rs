@@ -90,7 +90,7 @@ pub async fn watch(
     stop: impl Future<Output = ()>,
     console: &mut Console<'_>,
 ) -> anyhow::Result<Exit> {
-    let mut tally = Tally::of(args.request_id.clone());
+    let mut tally = Tally::of(args.request_id.clone(), args.dry_run);
     let end = follow(args, heard, stop, &mut tally, console).await?;
     let watched = Watched { tally: &tally, end, lists: lists::write(args, &tally)? };
     tell(&watched, console.format, console.output)?;

@@ -5,6 +5,7 @@ use super::*;
 fn user(user: &str, is_final: bool, status: Status, ets: i64) -> Told {
     Told::User(UserTold {
         request_id: Some("mine".to_owned()),
+        is_dry: false,
         user: user.to_owned(),
         is_final,
         status,
@@ -23,11 +24,11 @@ fn submission(events: u64, users: Option<u64>) -> Told {
 fn range(name: &str, rows: Option<u64>, status: Option<Status>) -> Told {
     let reason = status.map(|_| "range_too_wide".to_owned());
     let request_id = Some("mine".to_owned());
-    Told::Range(RangeTold { request_id, name: name.to_owned(), rows, status, reason, ets: 1 })
+    Told::Range(RangeTold { request_id, is_dry: false, name: name.to_owned(), rows, status, reason, ets: 1 })
 }
 
 fn mine(all: Vec<Told>) -> Tally {
-    let mut tally = Tally::of(Some("mine".to_owned()));
+    let mut tally = Tally::of(Some("mine".to_owned()), false);
     for told in all {
         tally.hear(told);
     }
@@ -98,11 +99,25 @@ fn what_was_counted_when_the_ranges_were_cut_is_shown_but_ends_nothing() {
 
 #[test]
 fn other_requests_are_others() {
-    let mut tally = Tally::of(Some("theirs".to_owned()));
+    let mut tally = Tally::of(Some("theirs".to_owned()), false);
     tally.hear(user("a", true, Status::Success, 1));
     tally.hear(submission(1, Some(1)));
     assert_eq!((tally.ended(), tally.expected()), (0, None));
-    let mut all = Tally::of(None);
+    let mut all = Tally::of(None, false);
     all.hear(user("a", true, Status::Success, 1));
     assert_eq!((all.ended(), all.is_done()), (1, false));
+}
+
+#[test]
+fn what_would_be_done_and_what_was_done_are_counted_apart() {
+    let dry = |told| match told {
+        Told::User(user) => Told::User(UserTold { is_dry: true, ..user }),
+        other => other,
+    };
+    let told = [user("a", true, Status::Success, 1), dry(user("a", true, Status::Failed, 2))];
+    for (is_dry, ended) in [(false, Status::Success), (true, Status::Failed)] {
+        let mut tally = Tally::of(None, is_dry);
+        told.iter().cloned().for_each(|told| tally.hear(told));
+        assert_eq!(tally.lines().iter().map(|(_, ended)| ended.status).collect::<Vec<_>>(), [ended]);
+    }
 }
