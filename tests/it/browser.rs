@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 /// Debian's packages; the first is the smaller one, and what `deploy/local/stack prerequisites` installs.
 const PROGRAMS: [&str; 2] = ["chromium-headless-shell", "chromium"];
 /// Of one answer: two cores are shared with the whole stack.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 pub struct Browser {
     process: Child,

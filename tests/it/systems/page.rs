@@ -85,7 +85,7 @@ async fn what_a_dependency_says_is_text_on_the_page_and_a_silent_worker_is_seen(
         [FailureLook { at: 0, status: "FAILED", what: MARKUP.to_owned(), reason, user }],
     );
     let mut page = Browser::open(&format!("http://{address}/"));
-    let patience = std::time::Duration::from_secs(60);
+    let patience = std::time::Duration::from_mins(1);
     let shown = async || page.text("#failures tbody").contains(MARKUP).then_some(());
     local_stack::eventually("the failure is shown as it is", patience, shown).await.unwrap();
     assert!(page.text("#failures tbody").ends_with("u-1"));
