@@ -1,4 +1,4 @@
-.PHONY: demo test faults schemas bench-purge lint up down prerequisites
+.PHONY: demo test faults schemas bench-purge lint chart monitoring up down prerequisites
 
 # Not STACK: that names an instance, and make would hand its own on. Offsets stay below 3600: from port 32768 on, an outgoing
 # connection of anybody may hold a number that a service is about to listen on.
@@ -29,7 +29,8 @@ demo: prerequisites
 
 # Everything: unit, property and command line tests, and those against the real stack; last, one after the other, those
 # that kill its services. Starts what it needs and stops it.
-test: prerequisites
+test:
+	$(stack) prerequisites --browser
 	cargo build --workspace --all-targets
 	STACK_FSYNC=off $(stack) up
 	status=0; \
@@ -72,3 +73,12 @@ lint: prerequisites
 	cargo fmt --all -- --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items --quiet
+
+# The chart against everything that can be known without a cluster, and against the program. The first time it builds helm.
+chart: prerequisites
+	cargo build --bin user-purge-sync
+	USER_PURGE_SYNC=$(or $(CARGO_TARGET_DIR),target)/debug/user-purge-sync helm/check
+
+# Alerts, dashboard and runbook, against each other and against what a worker says; Grafana's types come from npm.
+monitoring:
+	deploy/monitoring/check --types

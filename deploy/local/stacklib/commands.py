@@ -152,6 +152,6 @@ class Stack:
             yield
 
 
-def prerequisites():
-    """Debian packages of the build and the tests."""
-    packages.install(Terminal().say)
+def prerequisites(browser):
+    """Debian packages of the Rust build; with `browser` that of the tests too."""
+    packages.install(Terminal().say, browser)

@@ -13,11 +13,11 @@ BROWSERS = ["chromium-headless-shell", "chromium"]
 LIBRARIES = ["libssl-dev", "zlib1g-dev", "libc6-dev"]
 
 
-def install(say):
-    """Installs what is missing; says one line and stops where that is not possible."""
+def install(say, browser):
+    """Installs what is missing, and a browser where that is asked for; says one line and stops where that is not possible."""
     missing = [package for program, package in PROGRAMS.items() if not shutil.which(program)]
     missing += [package for package in LIBRARIES if not _installed(package)]
-    missing += [] if any(map(shutil.which, BROWSERS)) else BROWSERS[:1]
+    missing += BROWSERS[:1] if browser and not any(map(shutil.which, BROWSERS)) else []
     if not missing:
         say("packages", "all there")
         return
