@@ -58,7 +58,7 @@ fn every_command_can_be_learned_from_its_help() {
         (vec!["redrive", "run", "--help"], ["--limit", "--rate", "read again where it stood"]),
         (vec!["status", "--help"], ["--since", "Exit code 0", "an auditor"]),
         (vec!["replay", "--help"], ["--last", "replay apply plan.json", "edata.replayId"]),
-        (vec!["submit", "--help"], ["retire-local-user", "--rate", "userId, user_id or id"]),
+        (vec!["submit", "--help"], ["retire-local-user", "--context_param", "userId, user_id or id"]),
     ] {
         let ended = run(&mut program(&arguments));
         assert_eq!((ended.code, ended.errors.as_str()), (0, ""), "{arguments:?}");
@@ -83,6 +83,12 @@ fn wrong_usage_is_64() {
         vec!["replay", "plan", "--earliest", "--latest"],
         vec!["replay", "--timestamp", "yesterday"],
         vec!["replay", "apply"],
+        vec!["submit", "resync-user", "u-1", "--all"],
+        vec!["submit", "resync-user", "--all", "--deleted"],
+        vec!["submit", "resync-user", "--all", "--failure", "failed.csv"],
+        vec!["submit", "resync-user", "u-1", "--context_param", "sunbird_sync_speed=7"],
+        vec!["submit", "resync-user", "u-1", "--context_param", "sunbird_sync_sleep_time=soon"],
+        vec!["submit", "resync-user", "u-1", "--execute", "--context_param", "dry_run=true"],
         vec!["check", "--partitions", "3"],
         vec!["check", "kafka"],
         vec!["check", "keycloak", "--create-topics"],
@@ -255,8 +261,7 @@ fn a_program_gets_json_where_a_person_gets_a_table() {
             .env("USER_PURGE_SYNC__KEYCLOAK__HOST", "127.0.0.1")
             .env("USER_PURGE_SYNC__KEYCLOAK__PORT", "1")
             .env("USER_PURGE_SYNC__PURGE__MODE", "off"));
-        let told = serde_json::from_str(&ended.output);
-        (ended.code, told.unwrap_or_else(|error| panic!("{error}: {}{}", ended.output, ended.errors)))
+        (ended.code, serde_json::from_str(&ended.output).expect(&ended.errors))
     };
     let (code, told) = nowhere(&mut program(&["check", "--format", "json"]));
     assert_eq!((code, &told["probes"][0]["ok"]), (69, &false.into()), "{told}");
@@ -264,4 +269,32 @@ fn a_program_gets_json_where_a_person_gets_a_table() {
     assert!(code == 69 && told["problem"].as_str().unwrap().starts_with("connection: keycloak.host"), "{told}");
     let (code, told) = nowhere(&mut program(&["config", "--format", "json"]));
     assert_eq!((code, &told["settings"]["purge"]["mode"]), (0, &"off".into()), "{told}");
+}
+
+#[test]
+fn the_old_jobs_parameters_reach_submit_and_nobody_else() {
+    let file = OnDisk::new("ids", b"u-1\nu-2\n");
+    let id_file = format!("sunbird_sync_id_file={}", file.as_str());
+    let ended = run(program(&["submit", "retire-local-user", "--context_param", &id_file])
+        .args(["--context_param", "sunbird_sync_block_size=50"])
+        .env("sunbird_user_sync_sleep_time", "10000")
+        .env("sunbird_sync_object_type", "user"));
+    assert_eq!((ended.code, ended.errors.as_str()), (0, ""), "{}", ended.output);
+    for told in ["users       2, in 1 events", "takes       0s at the rate asked for", "this is a plan"] {
+        assert!(ended.output.contains(told), "{}", ended.output);
+    }
+    let ended = run(&mut program(&["submit", "resync-user", "u-1", "--context_param", "sunbird_sync_spede=7"]));
+    assert!(ended.errors.contains("--context_param: sunbird_sync_spede is no parameter"), "{}", ended.errors);
+    let ended = run(program(&["config"]).env("sunbird_sync_sleep_time", "soon"));
+    assert_eq!(ended.code, 0, "{}", ended.errors);
+}
+
+#[test]
+fn a_whole_table_needs_cassandra_even_for_its_plan() {
+    let ended = run(program(&["submit", "resync-user", "--all"])
+        .env("sunbird_cassandra_host", "127.0.0.1")
+        .env("USER_PURGE_SYNC__CASSANDRA__TIMEOUT", "100ms")
+        .env("sunbird_cassandra_port", "1"));
+    assert_eq!(ended.code, 69, "{}{}", ended.output, ended.errors);
+    assert!(ended.output.contains("nothing is published: cassandra: connection"), "{}", ended.output);
 }

@@ -125,7 +125,7 @@ pub(super) struct Estimate<T> {
 /// Places of the ring where a sample is taken.
 const PLACES: u64 = 32;
 
-/// Reads at most some ten thousand rows: tokens are hashes, so a few ranges tell what all hold. `counts`: which rows.
+/// Reads at most 32 ranges, some ten thousand rows: tokens are hashes, so a few ranges tell what all hold. `counts`: which rows.
 pub(super) async fn estimate<T: Clone>(
     bounds: Bounds,
     read: impl AsyncFn(TokenRange, usize) -> Result<Vec<T>, Failure>,

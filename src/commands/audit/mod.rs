@@ -118,7 +118,7 @@ impl Audit<'_> {
         // Order: what a person must mend is told at once, not after the first deleted user of a large table.
         patiently(async || self.directory.probe().await).await?;
         patiently(async || self.identities.probe().await).await?;
-        while let Some(users) = patiently(async || source.next(self.directory).await).await? {
+        while let Some(users) = source.next(self.directory).await? {
             self.look_up(&users).await?;
             while self.waiting.len() >= self.count_block {
                 let rest = self.waiting.split_off(self.count_block);

@@ -27,11 +27,12 @@ pub(super) struct Listed {
 
 enum Source {
     Typed(std::vec::IntoIter<UserId>),
-    File { reader: IdReader<BufReader<File>>, rest: Rest },
+    File(Box<Rest>),
 }
 
 /// What of a file is still to be published.
 struct Rest {
+    reader: IdReader<BufReader<File>>,
     /// Of the ids that were not given out yet.
     prints: HashSet<Fingerprint>,
     /// Repeats that must still come, or the file is not what it was.
@@ -78,17 +79,17 @@ impl Listed {
     pub(super) fn take(&mut self, users: usize) -> anyhow::Result<Vec<UserId>> {
         match &mut self.source {
             Source::Typed(ids) => Ok(ids.by_ref().take(users).collect()),
-            Source::File { reader, rest } => rest.take(reader, users),
+            Source::File(rest) => rest.take(users),
         }
     }
 }
 
 impl Rest {
-    fn take(&mut self, reader: &mut IdReader<BufReader<File>>, users: usize) -> anyhow::Result<Vec<UserId>> {
+    fn take(&mut self, users: usize) -> anyhow::Result<Vec<UserId>> {
         let mut taken = Vec::new();
         while taken.len() < users {
-            let Some(id) = reader.next()? else {
-                let is_same = self.prints.is_empty() && self.repeats == 0 && reader.lines.invalid == 0;
+            let Some(id) = self.reader.next()? else {
+                let is_same = self.prints.is_empty() && self.repeats == 0 && self.reader.lines.invalid == 0;
                 return if is_same { Ok(taken) } else { Err(changed()) };
             };
             if self.prints.remove(&fingerprint(&id)) {
@@ -121,7 +122,8 @@ fn first_reading(mut file: File) -> io::Result<(Listed, Found)> {
     let found = Found { lines: reader.lines, repeats };
     file.rewind()?;
     let users = prints.len() as u64;
-    let source = Source::File { reader: IdReader::of(BufReader::new(file)), rest: Rest { prints, repeats } };
+    let reader = IdReader::of(BufReader::new(file));
+    let source = Source::File(Box::new(Rest { reader, prints, repeats }));
     Ok((Listed { users, head, source }, found))
 }
 

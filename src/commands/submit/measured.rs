@@ -14,6 +14,7 @@ use crate::commands::{reachable, watch, world};
 use crate::domain::ids::{ObjectType, UserId};
 use crate::domain::pace::Pace;
 use crate::domain::told::{self, Told};
+use crate::domain::verdict::UserRow;
 use crate::ports::Failure;
 use crate::ports::scan::UserScan;
 use crate::settings::Settings;
@@ -52,7 +53,7 @@ pub(super) async fn status_of(table: anyhow::Result<Arc<dyn UserScan>>, head: &[
             let rows = table.lookup(&user, block).await.map_err(|failure| failure.story())?;
             for row in rows {
                 let row = row.map_err(|failure| failure.story())?;
-                deleted += u64::from(row.as_ref().is_some_and(|row| row.is_deleted()));
+                deleted += u64::from(row.as_ref().is_some_and(UserRow::is_deleted));
                 without_row += u64::from(row.is_none());
             }
         }
@@ -99,4 +100,35 @@ async fn pace_of(heard: impl Stream<Item = Heard>) -> Option<f64> {
     });
     timeout(PATIENCE, noting).await.ok();
     pace.last()
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::stream;
+    use serde_json::json;
+
+    use super::*;
+
+    fn status(ets: i64, request_id: Option<&str>) -> Heard {
+        let stage = json!({ "status": "OK", "attempts": 0 });
+        let record = json!({
+            "ets": ets,
+            "object": { "id": "u", "type": "User" },
+            "edata": {
+                "final": true, "status": "SUCCESS", "reason": "synced", "requestId": request_id,
+                "stages": { "lookup": stage, "sync": stage, "purge": stage },
+            },
+        });
+        Heard::Record(record.to_string().into_bytes())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_pace_is_that_of_what_was_submitted_and_is_not_waited_for() {
+        let submitted = || (0..400_i64).map(|n| status(n * 10, Some("ticket-7")));
+        let trickling = (0..400_i64).map(|n| status(60_000 + n * 1000, None));
+        let heard = stream::iter(submitted().chain(trickling)).chain(stream::iter([Heard::CaughtUp]));
+        assert_eq!(pace_of(heard.chain(stream::pending())).await, Some(100.0));
+        assert_eq!(pace_of(stream::iter(submitted()).chain(stream::pending())).await, Some(100.0), "never caught up");
+        assert_eq!(pace_of(stream::iter([Heard::CaughtUp])).await, None);
+    }
 }
