@@ -1,4 +1,4 @@
-//! An event's users, given out a page at a time, so that no event is ever in work as a whole.
+//! An event's users, given out a page at a time, so that an event may hold more of them than the budget.
 //!
 //! Both sources of pages look the same from outside; a token range only has to be told its ids first. Fetching them,
 //! and the budget that a page needs, belong to the pipeline.

@@ -1,10 +1,11 @@
-//! Pages: an event gives out its users one page at a time, and a page takes its units whole or not at all.
+//! Pages: an event gives out its users page by page, and a page takes its units whole or not at all. All of one event's pages
+//! come before the first of the next event: so few events are in work as units allow, and a crash repeats little.
 
 use std::time::Duration;
 
 use super::engine::{Effect, Engine, Note, Now};
 use super::item::{Branch, EventKey, Item, ItemKey, Phase, nothing_done};
-use crate::domain::event::Subjects;
+use crate::domain::event::{Subjects, TokenRange};
 use crate::domain::ids::{Class, UserId};
 use crate::domain::join::{PurgeEnd, SyncEnd};
 use crate::domain::outcome::{Ending, Reason};
@@ -13,9 +14,16 @@ use crate::ports::Failure;
 
 /// A range that cannot be read is read again.
 const RANGE_PAUSE: Duration = Duration::from_secs(2);
+/// Ranges that are read at once: their ids are held before there are units for them.
+const RANGES_READ_AT_ONCE: usize = 4;
 
 enum Opened {
+    /// It has left the queue.
     Done,
+    /// There are more pages of it.
+    More,
+    /// Others are to be read first.
+    Unread,
     /// So many units are wanted.
     NoUnits(usize),
 }
@@ -42,6 +50,8 @@ impl Engine {
                     Opened::Done => {
                         self.queues[class as usize].pop_front();
                     }
+                    Opened::More => {}
+                    Opened::Unread => break,
                     Opened::NoUnits(units) => {
                         self.defer_waiting(class, units, now);
                         break;
@@ -53,23 +63,15 @@ impl Engine {
 
     fn open_page(&mut self, key: EventKey, class: Class, now: Now) -> Opened {
         let Some(event) = self.events.get_mut(&key) else { return Opened::Done };
-        if event.abandoned {
-            self.close_event(key);
-            return Opened::Done;
-        }
         let leaving = self.partitions.get(&event.partition).is_none_or(|state| state.revocation.is_some());
-        if leaving || self.closing.is_some() {
+        if event.abandoned || leaving || self.closing.is_some() {
             // Draining finishes pages that were begun; the rest is the next owner's.
             event.abandoned = true;
-            self.close_event(key);
+            self.go_on_with_event(key, now);
             return Opened::Done;
         }
         if let Some(range) = event.pages.needs_ids() {
-            if !event.reading {
-                event.reading = true;
-                self.effects.push(Effect::ReadRange(key, event.event.object_type.clone(), range));
-            }
-            return Opened::Done;
+            return self.read_range(key, range);
         }
         let units = event.pages.next_len() + usize::from(!event.opened);
         if !self.budget.take(class, units) {
@@ -82,13 +84,24 @@ impl Engine {
             }
         }
         let users = event.pages.next().unwrap_or_default();
-        event.in_work = users.len();
+        event.in_work += users.len();
+        let opened = if event.pages.is_done() { Opened::Done } else { Opened::More };
         if users.is_empty() {
             self.go_on_with_event(key, now);
         }
         for user in users {
             self.admit(key, user, now);
         }
+        opened
+    }
+
+    fn read_range(&mut self, key: EventKey, range: TokenRange) -> Opened {
+        if self.events.values().filter(|event| event.reading).count() >= RANGES_READ_AT_ONCE {
+            return Opened::Unread;
+        }
+        let Some(event) = self.events.get_mut(&key) else { return Opened::Done };
+        event.reading = true;
+        self.effects.push(Effect::ReadRange(key, event.event.object_type.clone(), range));
         Opened::Done
     }
 
@@ -149,16 +162,14 @@ impl Engine {
         self.mind_gate(partition);
     }
 
-    /// All items of the page are acknowledged: the next page, or the event is settled.
+    /// All items that it gave out are acknowledged: it is settled, unless there are more pages, for which it is in the queue.
     pub(super) fn go_on_with_event(&mut self, key: EventKey, now: Now) {
         let Some(event) = self.events.get(&key) else { return };
-        if event.in_work > 0 {
+        if event.in_work > 0 || (!event.abandoned && !event.pages.is_done()) {
             return;
         }
         if event.abandoned {
             self.close_event(key);
-        } else if !event.pages.is_done() {
-            self.queues[event.partition.topic.class() as usize].push_front(key);
         } else if matches!(event.event.subjects, Subjects::Range(_)) {
             self.tell_range(key, None, now);
         } else {
