@@ -45,7 +45,9 @@ impl Play {
             }
             Effect::Probe(stage) => Completion::Probe(stage, fails.map_or(Ok(()), Err)),
             Effect::Draw => Completion::Drawn(Ok((0..USERS).map(user_id).collect())),
-            Effect::ReadRange(event, _, _) => Completion::Range(event, Ok(Vec::new())),
+            Effect::ReadRange(event, _, _) => {
+                Completion::Range(event, fails.map_or_else(|| Ok((0..USERS).map(user_id).collect()), Err))
+            }
             Effect::Publish(id, records) => {
                 let is_lost =
                     |place: &usize| fault != Fault::None && (fault != Fault::Whole || place.is_multiple_of(2));
@@ -81,7 +83,9 @@ impl Play {
     /// Kafka acknowledges: what a status or a rejected record speaks of is told.
     fn store<'a>(&mut self, records: impl Iterator<Item = &'a OutputRecord>) {
         for record in records {
-            self.told.extend(source(record));
+            if let Some(place) = source(record) {
+                self.told.entry(place).or_default().insert(subject(record));
+            }
             if record.topic == OutputTopic::Delay {
                 // Who waits again is told by the next follow-up alone.
                 self.append(Partition { topic: InputTopic::Delay, number: 0 }, record.payload.clone());
@@ -90,6 +94,12 @@ impl Play {
             self.failed += usize::from(value["edata"]["status"] == "FAILED");
         }
     }
+}
+
+/// Whom it tells of; `None` of a range, and of what is no event.
+fn subject(record: &OutputRecord) -> Option<UserId> {
+    let key = std::str::from_utf8(record.key.as_ref()?).unwrap();
+    UserId::parse(key).ok().filter(|_| key.starts_with('u'))
 }
 
 /// By a status's id.

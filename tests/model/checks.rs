@@ -1,6 +1,10 @@
 //! The promises, where they can be seen: at a call, at a commit, at a publication.
 
-use user_purge_sync::domain::ids::UserId;
+use std::collections::BTreeSet;
+
+use user_purge_sync::domain::decode::decode;
+use user_purge_sync::domain::event::{Decoded, Event, Subjects};
+use user_purge_sync::domain::ids::{Partition, UserId};
 use user_purge_sync::domain::metadata::Metadata;
 use user_purge_sync::domain::record::OutputRecord;
 use user_purge_sync::domain::verdict::PurgeKind;
@@ -10,9 +14,23 @@ use user_purge_sync::ports::log::CommitPoint;
 
 use super::Play;
 use super::answers::source;
-use super::setup::{MAX_AGE, PERSONAL};
+use super::setup::{MAX_AGE, PERSONAL, user_id};
+use crate::script::USERS;
 
 impl Play {
+    /// Every user of the event is, and a range as a whole.
+    pub(super) fn is_told(&self, partition: Partition, offset: i64) -> bool {
+        let payload = &self.logs[&partition][usize::try_from(offset).unwrap()].1;
+        let wanted: BTreeSet<_> = match decode(partition.topic, Some(payload)) {
+            Decoded::Event(Event { subjects: Subjects::Users(users), .. }) => users.into_iter().map(Some).collect(),
+            Decoded::Event(Event { subjects: Subjects::Range(_), .. }) => {
+                (0..USERS).map(|user| Some(user_id(user))).chain([None]).collect()
+            }
+            Decoded::Rejected(_) | Decoded::OtherAction => [None].into(),
+        };
+        self.told.get(&(partition, offset)).is_some_and(|told| told.is_superset(&wanted))
+    }
+
     /// Everything below the offset and everything that the map names is settled, and only the present owner commits.
     pub(super) fn check_commit(&mut self, points: Vec<CommitPoint>) {
         for point in points {
@@ -22,7 +40,7 @@ impl Play {
             );
             for offset in 0..point.offset {
                 assert!(
-                    self.told.contains(&(point.partition, offset)),
+                    self.is_told(point.partition, offset),
                     "settled_before_committed: {point:?} passes {offset}, which is not settled"
                 );
             }
@@ -31,7 +49,7 @@ impl Play {
                 let settled = (0_i64..).zip(log).filter(|(offset, record)| map.settles(*offset, Some(record.0)));
                 for (offset, _) in settled {
                     assert!(
-                        self.told.contains(&(point.partition, offset)),
+                        self.is_told(point.partition, offset),
                         "settled_before_committed: {point:?} settles {offset}, which is not"
                     );
                 }

@@ -29,7 +29,7 @@ impl Play {
         let (offset, metadata) = self.committed.remove(&partition).unwrap();
         self.committed.insert(partition, (0, if offset > 0 { metadata } else { String::new() }));
         self.replays.remove(&partition);
-        self.told.retain(|(told, _)| *told != partition);
+        self.told.retain(|(told, _), _| *told != partition);
         self.crash();
     }
 
@@ -42,7 +42,7 @@ impl Play {
         let replay = ReplayMark::of(id, new, self.delivered[&partition]);
         self.replays.extend(replay.clone().map(|mark| (partition, mark)));
         self.committed.insert(partition, (new, Metadata { settled: None, replay }.encode(new)));
-        self.told.retain(|(told, offset)| *told != partition || *offset < new);
+        self.told.retain(|(told, offset), _| *told != partition || *offset < new);
         self.assign(partition);
     }
 

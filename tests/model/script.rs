@@ -19,6 +19,11 @@ pub enum Step {
         user: u8,
         partition: i32,
     },
+    /// A resync of everybody: of an id list, or of a token range.
+    ResyncAll {
+        range: bool,
+        partition: i32,
+    },
     /// Bytes that are no event.
     Poison {
         partition: i32,
@@ -87,6 +92,7 @@ pub fn steps() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => (user(), partition()).prop_map(|(user, partition)| Step::Deliver { user, partition }),
         3 => (user(), partition()).prop_map(|(user, partition)| Step::Resync { user, partition }),
+        2 => (any::<bool>(), partition()).prop_map(|(range, partition)| Step::ResyncAll { range, partition }),
         1 => partition().prop_map(|partition| Step::Poison { partition }),
         4 => user().prop_map(|user| Step::Delete { user }),
         2 => user().prop_map(|user| Step::Restore { user }),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde_json::json;
 use user_purge_sync::domain::ids::{InputTopic, Partition, UserId};
 use user_purge_sync::domain::verdict::Guard;
 use user_purge_sync::pipeline::engine::{Engine, Now, Rules, StageSet};
@@ -10,7 +11,7 @@ use user_purge_sync::pipeline::retry::{Jitter, RetryPolicy};
 use user_purge_sync::pipeline::stage::StageOptions;
 use user_purge_sync::settings::PurgeMode;
 
-use crate::script::PARTITIONS;
+use crate::script::{PARTITIONS, USERS};
 
 pub const BUDGET: usize = 16;
 pub const MAX_AGE: Duration = Duration::from_mins(1);
@@ -40,6 +41,16 @@ pub const PERSONAL: &str = "jane.doe";
 
 pub fn event(action: &str, user: u8) -> Vec<u8> {
     format!(r#"{{"edata":{{"action":"{action}","userId":"u{user}","userName":"{PERSONAL}"}}}}"#).into_bytes()
+}
+
+/// More users than a page holds.
+pub fn resync_all(range: bool) -> Vec<u8> {
+    let users: Vec<_> = (0..USERS).map(|user| format!("u{user}")).collect();
+    let (member, value) = match range {
+        true => ("tokenRange", json!({ "start": "-7", "end": "7" })),
+        false => ("userIds", json!(users)),
+    };
+    json!({ "edata": { "action": "resync-user", member: value } }).to_string().into_bytes()
 }
 
 pub fn poison() -> Vec<u8> {

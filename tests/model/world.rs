@@ -20,7 +20,7 @@ use user_purge_sync::pipeline::stage::CallId;
 use user_purge_sync::ports::log::{Arrival, Assignment, Delivery, Gate};
 
 use super::script::{Fault, Step, USERS};
-use setup::{BUDGET, engine, event, fresh, partitions, poison, user_id};
+use setup::{BUDGET, engine, event, fresh, partitions, poison, resync_all, user_id};
 
 pub struct Play {
     engine: Engine,
@@ -28,8 +28,8 @@ pub struct Play {
     calls: VecDeque<Effect>,
     /// With the time of each record, milliseconds since 1970.
     logs: BTreeMap<Partition, Vec<(i64, Vec<u8>)>>,
-    /// Offsets whose outcome Kafka has acknowledged.
-    told: BTreeSet<(Partition, i64)>,
+    /// Whose outcome Kafka has acknowledged, by the offset of their event; a range, and what is no event, as `None`.
+    told: BTreeMap<(Partition, i64), BTreeSet<Option<UserId>>>,
     committed: BTreeMap<Partition, (i64, String)>,
     /// Parcels of this process.
     published: BTreeSet<u64>,
@@ -61,7 +61,7 @@ impl Play {
             now,
             calls: VecDeque::new(),
             logs: partitions().map(|partition| (partition, Vec::new())).collect(),
-            told: BTreeSet::new(),
+            told: BTreeMap::new(),
             committed: partitions().map(|partition| (partition, (0, String::new()))).collect(),
             published: BTreeSet::new(),
             settled_before: BTreeMap::new(),
@@ -87,6 +87,7 @@ impl Play {
         match *step {
             Step::Deliver { user, partition } => self.publish(partition, event("delete-user", user), false),
             Step::Resync { user, partition } => self.publish(partition, event("resync-user", user), true),
+            Step::ResyncAll { range, partition } => self.publish(partition, resync_all(range), true),
             Step::Poison { partition } => self.publish(partition, poison(), false),
             Step::Delete { user } => self.deleted[usize::from(user)] = true,
             Step::Restore { user } => self.deleted[usize::from(user)] = false,
@@ -163,7 +164,7 @@ impl Play {
         for (partition, log) in &self.logs {
             assert_eq!(self.committed[partition].0, log.len() as i64, "{partition:?} is committed to its end");
             for offset in 0..log.len() as i64 {
-                assert!(self.told.contains(&(*partition, offset)), "{partition:?} {offset} was told");
+                assert!(self.is_told(*partition, offset), "{partition:?} {offset} was told");
             }
         }
         assert!(self.engine.is_idle());
@@ -241,7 +242,7 @@ impl Play {
         for place in &mut log[kept..] {
             *place = (self.now.wall, event("delete-user", 0));
         }
-        self.told.retain(|(told, offset)| *told != partition || *offset < kept as i64);
+        self.told.retain(|(told, offset), _| *told != partition || *offset < kept as i64);
         // They may have been committed; whoever lost the records commits again what is there.
         let (offset, metadata) = &self.committed[&partition];
         if *offset > kept as i64 {
