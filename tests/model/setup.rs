@@ -46,10 +46,8 @@ pub fn event(action: &str, user: u8) -> Vec<u8> {
 /// More users than a page holds.
 pub fn resync_all(range: bool) -> Vec<u8> {
     let users: Vec<_> = (0..USERS).map(|user| format!("u{user}")).collect();
-    let (member, value) = match range {
-        true => ("tokenRange", json!({ "start": "-7", "end": "7" })),
-        false => ("userIds", json!(users)),
-    };
+    let (member, value) =
+        if range { ("tokenRange", json!({ "start": "-7", "end": "7" })) } else { ("userIds", json!(users)) };
     json!({ "edata": { "action": "resync-user", member: value } }).to_string().into_bytes()
 }
 

@@ -121,7 +121,12 @@ impl MadeRealm {
         Ok(())
     }
 
+    /// Where workflows are, the realm stays: Keycloak 26.7.3 removes the `workflow_state` of all realms with any of them, and
+    /// the tests beside this one would miss the rows of theirs.
     pub async fn remove(&self) -> anyhow::Result<()> {
+        if self.version.has(Feature::Workflows) {
+            return Ok(());
+        }
         self.admin.delete("").await
     }
 }

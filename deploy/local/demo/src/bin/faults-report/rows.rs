@@ -32,7 +32,7 @@ pub const ROWS: [(&str, &str); 34] = [
     ),
     (
         "offsets reset by an operator",
-        "between two workers; Kafka refuses it while the group has members. Live re-seek is `replay`, which is not there yet",
+        "between two workers; Kafka refuses it while the group has members. Live re-seek is `replay live` (`tests/it/systems/replay.rs`, `tests/it/kafka/reseek.rs`)",
     ),
     ("first start without committed offsets", "every case publishes before or while its first worker starts"),
     (
@@ -84,5 +84,5 @@ pub const ROWS: [(&str, &str); 34] = [
         "a later version's metadata is ignored; there is one version of the worker yet, and one assignor",
     ),
     ("24 h soak", "not run: the longest case takes minutes"),
-    ("replay and redrive under load", "not there yet: neither command is"),
+    ("replay and redrive under load", "not under load: `tests/it/systems/{replay,redrive}.rs`"),
 ];
