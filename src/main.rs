@@ -78,9 +78,9 @@ async fn execute(
         Command::Config => commands::config::tell(&loaded, format, &mut stdout())?.into(),
         Command::Completions(args) => commands::shell::completions(&args, &mut stdout())?.into(),
         Command::Man(args) => commands::shell::man(&args, &mut stdout())?.into(),
-        Command::Redrive(args) => commands::redrive::redrive(&settings, &args, &mut stdout()).await?.into(),
+        Command::Redrive(args) => commands::redrive::redrive(&settings, &args, (format, &mut stdout())).await?.into(),
         Command::Status(args) => commands::status::status(&settings, &args, &mut stdout()).await?.into(),
-        Command::Replay(args) => commands::replay::replay(&settings, &args, &mut stdout()).await?.into(),
+        Command::Replay(args) => commands::replay::replay(&settings, &args, (format, &mut stdout())).await?.into(),
         Command::Submit(args) => commands::submit::connect_and_submit(&settings, args, format, env).await?.into(),
     })
 }

@@ -39,7 +39,7 @@ pub struct Place {
 }
 
 /// A process in the group.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Member {
     pub client: String,
     pub host: String,

@@ -1,14 +1,19 @@
 //! `redrive list`: why and where, how many, since when.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io::Write;
+
+use serde::{Serialize, Serializer};
+use serde_json::json;
 
 use super::sources::{Kept, Sources};
 use super::walk::{Step, Walk};
 use super::{Stop, filter, some, time};
 use crate::adapters::kafka::Topic;
 use crate::adapters::kafka::reading::TopicReader;
-use crate::cli::FilterArgs;
+use crate::cli::{FilterArgs, Format};
+use crate::commands::answer::tell;
 use crate::commands::{Exit, world};
 use crate::domain::failed::{Decision, Undecodable, What};
 use crate::settings::Settings;
@@ -26,11 +31,14 @@ struct Group {
 
 #[derive(Default)]
 struct Histogram {
+    topic: String,
     groups: BTreeMap<(String, String), Group>,
     decided: BTreeMap<Decision, u64>,
     fading: BTreeMap<Kept, u64>,
     /// Open, and soon removed by Kafka.
     leaving: u64,
+    /// Not written by this program, or by a later version of it.
+    foreign: u64,
 }
 
 impl Histogram {
@@ -50,32 +58,80 @@ impl Histogram {
     fn open(&self) -> u64 {
         self.groups.values().map(|group| group.open).sum()
     }
+}
 
-    fn write(&self, topic: &str, output: &mut (dyn Write + Send)) -> std::io::Result<()> {
+impl fmt::Display for Histogram {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let decided = |decision| self.decided.get(&decision).copied().unwrap_or_default();
         let (redriven, parked) = (decided(Decision::Redriven), decided(Decision::Parked));
-        writeln!(output, "{topic}: {} open, {redriven} redriven, {parked} parked", some(self.open(), "record"))?;
+        let open = some(self.open(), "record");
+        writeln!(formatter, "{}: {open} open, {redriven} redriven, {parked} parked", self.topic)?;
+        self.table(formatter)?;
+        formatter.write_str(&warning(&self.fading))?;
+        if self.leaving > 0 {
+            let (leaving, topic) = (some(self.leaving, "open record"), &self.topic);
+            writeln!(
+                formatter,
+                "\nWARNING {leaving} may be removed from {topic} within 48 h: `redrive run` or `park`"
+            )?;
+        }
+        if self.foreign > 0 {
+            let foreign = some(self.foreign, "record");
+            writeln!(formatter, "\n{foreign} not written by this program or by a later version of it")?;
+        }
+        Ok(())
+    }
+}
+
+impl Histogram {
+    fn table(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.groups.is_empty() {
             return Ok(());
         }
         let width = self.groups.keys().map(|(_, error)| error.len()).max().unwrap_or_default().max(6);
         writeln!(
-            output,
+            formatter,
             "\n{:<11} {:<width$} {:>8} {:>8} {:>9}  {:<20}  newest",
             "stage", "reason", "open", "users", "again", "oldest"
         )?;
         for ((stage, error), Group { open, users, again, oldest, newest }) in &self.groups {
             let (oldest, newest) = (time(oldest.unwrap_or_default()), time(*newest));
-            writeln!(output, "{stage:<11} {error:<width$} {open:>8} {users:>8} {again:>9}  {oldest}  {newest}")?;
+            writeln!(formatter, "{stage:<11} {error:<width$} {open:>8} {users:>8} {again:>9}  {oldest}  {newest}")?;
         }
         Ok(())
+    }
+}
+
+impl Serialize for Histogram {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let group = |((stage, error), group): (&(String, String), &Group)| {
+            let Group { open, users, again, oldest, newest } = group;
+            let (oldest, newest) = (time(oldest.unwrap_or_default()), time(*newest));
+            json!({
+                "stage": stage, "reason": error, "open": open, "users": users, "again": again, "oldest": oldest, "newest": newest,
+            })
+        };
+        let decided = |decision| self.decided.get(&decision).copied().unwrap_or_default();
+        let fading = |kept| self.fading.get(&kept).copied().unwrap_or_default();
+        json!({
+            "topic": self.topic,
+            "open": self.open(),
+            "redriven": decided(Decision::Redriven),
+            "parked": decided(Decision::Parked),
+            "groups": self.groups.iter().map(group).collect::<Vec<_>>(),
+            "undecodableGone": fading(Kept::Gone),
+            "undecodableLeaving": fading(Kept::Soon),
+            "leaving": self.leaving,
+            "foreign": self.foreign,
+        })
+        .serialize(serializer)
     }
 }
 
 pub(super) async fn list(
     settings: &Settings,
     args: &FilterArgs,
-    output: &mut (dyn Write + Send),
+    (format, output): (Format, &mut (dyn Write + Send)),
 ) -> Result<Exit, Stop> {
     let topics = world::topics(settings)?;
     let (reader, wanted) = (TopicReader::try_new(&settings.kafka)?, filter(args));
@@ -83,7 +139,7 @@ pub(super) async fn list(
     let topic = topics.name(Topic::Failed);
     let leaving = sources.leaving_before(Topic::Failed).await?;
     let mut walk = Walk::start(&reader, topic).await?;
-    let mut histogram = Histogram::default();
+    let mut histogram = Histogram { topic: topic.to_owned(), ..Histogram::default() };
     while let Some(step) = walk.next().await? {
         if !wanted.wants(&step.failed, step.found.at) {
             continue;
@@ -96,35 +152,19 @@ pub(super) async fn list(
         histogram.leaving += u64::from(is_leaving);
         histogram.add(&step);
     }
-    histogram.write(topic, output)?;
-    warn(&histogram.fading, output)?;
-    if histogram.leaving > 0 {
-        let leaving = some(histogram.leaving, "open record");
-        writeln!(output, "\nWARNING {leaving} may be removed from {topic} within 48 h: `redrive run` or `park`")?;
-    }
-    if walk.foreign > 0 {
-        writeln!(output, "\n{} not written by this program or by a later version of it", some(walk.foreign, "record"))?;
-    }
+    histogram.foreign = walk.foreign;
+    tell(&histogram, format, output)?;
     Ok(if histogram.open() > 0 { Exit::Left } else { Exit::Done })
 }
 
 /// Of undecodable records: what Kafka has removed, or may soon, nobody can read again.
-pub(super) fn warn(fading: &BTreeMap<Kept, u64>, output: &mut (dyn Write + Send)) -> std::io::Result<()> {
-    if let Some(soon) = fading.get(&Kept::Soon) {
-        writeln!(
-            output,
-            "\nWARNING {} can be read again for less than 48 h: `redrive run`",
-            some(*soon, "undecodable record")
-        )?;
-    }
-    if let Some(gone) = fading.get(&Kept::Gone) {
-        writeln!(
-            output,
-            "\n{} cannot be read again: Kafka has removed what stood there",
-            some(*gone, "undecodable record")
-        )?;
-    }
-    Ok(())
+pub(super) fn warning(fading: &BTreeMap<Kept, u64>) -> String {
+    let told = |kept, what: &dyn Fn(String) -> String| {
+        fading.get(&kept).map(|count| what(some(*count, "undecodable record"))).unwrap_or_default()
+    };
+    let soon = |records| format!("\nWARNING {records} can be read again for less than 48 h: `redrive run`\n");
+    let gone = |records| format!("\n{records} cannot be read again: Kafka has removed what stood there\n");
+    told(Kept::Soon, &soon) + &told(Kept::Gone, &gone)
 }
 
 /// Where it stood, for people.

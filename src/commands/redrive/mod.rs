@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 
 use super::{Exit, world};
 use crate::adapters::kafka::topic_admin::TopicError;
-use crate::cli::{FilterArgs, RedriveArgs, RedriveTask};
+use crate::cli::{FilterArgs, Format, RedriveArgs, RedriveTask};
 use crate::domain::event::Action;
 use crate::domain::failed::Filter;
 use crate::ports::Failure;
@@ -22,9 +22,14 @@ use crate::settings::Settings;
 
 /// # Errors
 /// When a setting cannot be used, or `output` cannot be written. That Kafka does not answer is told.
-pub async fn redrive(settings: &Settings, args: &RedriveArgs, output: &mut (dyn Write + Send)) -> anyhow::Result<Exit> {
+/// `format`: of the list.
+pub async fn redrive(
+    settings: &Settings,
+    args: &RedriveArgs,
+    (format, output): (Format, &mut (dyn Write + Send)),
+) -> anyhow::Result<Exit> {
     let done = match &args.task {
-        RedriveTask::List(filter) => list::list(settings, filter, output).await,
+        RedriveTask::List(filter) => list::list(settings, filter, (format, output)).await,
         RedriveTask::Show(args) => show::show(settings, args, output).await,
         RedriveTask::Run(args) => run::run(settings, args, output).await,
         RedriveTask::Park(args) => park::park(settings, args, output).await,

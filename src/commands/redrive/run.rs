@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 use super::act::Actor;
-use super::list::{place_of, warn};
+use super::list::{place_of, warning};
 use super::sources::{Kept, Reread, Sources};
 use super::walk::{Step, Walk};
 use super::{Stop, filter, some};
@@ -168,7 +168,7 @@ impl Tally {
         if self.unwanted > 0 {
             writeln!(output, "left     {} that the filter does not ask for", some(self.unwanted, "open record"))?;
         }
-        warn(&self.fading, output)?;
+        write!(output, "{}", warning(&self.fading))?;
         if let Some(rate) = args.rate.filter(|_| !args.execute) {
             writeln!(output, "takes    {} s at the rate asked for", time_for(Some(rate), self.users_sent).as_secs())?;
         }

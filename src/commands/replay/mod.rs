@@ -9,6 +9,7 @@ mod show;
 mod side;
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -16,10 +17,11 @@ use uuid::Uuid;
 
 use self::plan::{Move, Plan, Want};
 use self::show::Shown;
+use super::answer::tell;
 use super::{BadInput, Exit, world};
 use crate::adapters::kafka::topic_admin::TopicError;
 use crate::adapters::kafka::worker_group::{Member, Place, WorkerGroup};
-use crate::cli::{PlanArgs, ReplayArgs, ReplayCommand, Scope, Target};
+use crate::cli::{Format, PlanArgs, ReplayArgs, ReplayCommand, Scope, Target};
 use crate::domain::control::Skips;
 use crate::domain::ids::{InputTopic, Partition};
 use crate::domain::replay::ReplayId;
@@ -27,10 +29,15 @@ use crate::settings::Settings;
 
 /// # Errors
 /// When what was asked for cannot be used, or the console cannot be written. That Kafka does not answer is told.
-pub async fn replay(settings: &Settings, args: &ReplayArgs, output: &mut (dyn Write + Send)) -> anyhow::Result<Exit> {
+/// `format`: of a plan, which is all that programs ask for.
+pub async fn replay(
+    settings: &Settings,
+    args: &ReplayArgs,
+    (format, output): (Format, &mut (dyn Write + Send)),
+) -> anyhow::Result<Exit> {
     let done = match &args.command {
-        None => show_plan(settings, &args.plan, output).await,
-        Some(ReplayCommand::Plan(args)) => show_plan(settings, args, output).await,
+        None => show_plan(settings, &args.plan, (format, output)).await,
+        Some(ReplayCommand::Plan(args)) => show_plan(settings, args, (format, output)).await,
         Some(ReplayCommand::Apply(args)) => apply::apply(settings, args, output).await,
         Some(ReplayCommand::Live(args)) => live::live(settings, args, output).await,
         Some(ReplayCommand::Side(args)) => side::side(settings, args, output).await,
@@ -46,7 +53,11 @@ pub async fn replay(settings: &Settings, args: &ReplayArgs, output: &mut (dyn Wr
     }
 }
 
-async fn show_plan(settings: &Settings, args: &PlanArgs, output: &mut (dyn Write + Send)) -> anyhow::Result<Exit> {
+async fn show_plan(
+    settings: &Settings,
+    args: &PlanArgs,
+    (format, output): (Format, &mut (dyn Write + Send)),
+) -> anyhow::Result<Exit> {
     let asked = Asked::of(settings, settings.group(), (&args.to, &args.scope))?;
     let group = group(settings, &asked.group)?;
     let (plan, members, rate) = waiting(move || {
@@ -55,12 +66,15 @@ async fn show_plan(settings: &Settings, args: &PlanArgs, output: &mut (dyn Write
         Ok((plan, group.members()?, group.rate(before(show::MEASURED))?))
     })
     .await?;
-    write!(output, "{}", Shown { plan: &plan, members: &members, rate })?;
+    tell(&Shown { plan: &plan, members: &members, rate }, format, output)?;
     if let Some(path) = &args.output {
         plan.write(path)?;
-        writeln!(output, "written to {}", path.display())?;
     }
-    writeln!(output, "this is a plan: nothing is changed")?;
+    if format == Format::Text {
+        let written = |path: &PathBuf| format!("written to {}\n", path.display());
+        let written = args.output.as_ref().map(written).unwrap_or_default();
+        writeln!(output, "{written}this is a plan: nothing is changed")?;
+    }
     Ok(Exit::Done)
 }
 

@@ -3,16 +3,21 @@
 use std::fmt;
 use std::time::Duration;
 
+use serde::Serialize;
+
 use super::plan::{Move, Plan};
 use crate::adapters::kafka::worker_group::Member;
 
 /// The rate is that of so long a time.
 pub const MEASURED: Duration = Duration::from_mins(10);
 
+#[derive(Serialize)]
 pub struct Shown<'a> {
+    #[serde(flatten)]
     pub plan: &'a Plan,
     pub members: &'a [Member],
     /// Statuses a second; `None` where none were told of late.
+    #[serde(rename = "usersPerSecond")]
     pub rate: Option<f64>,
 }
 

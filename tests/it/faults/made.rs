@@ -93,8 +93,9 @@ async fn users_made_by_keycloak_are_whole_or_gone_when_the_worker_is_killed() {
 
         let mut next = scene.worker(&[("KEYCLOAK__ADMIN_API__ENABLED", "true")]).await;
         let ending = scene.final_endings(&users).await;
-        let wanted = if gone.is_empty() { "SUCCESS purged" } else { "SUCCESS already_clean" };
-        assert_eq!(ending[&life.user], wanted);
+        // Where all had gone there may be rows again: Keycloak notes the logout of a federated user it does not know.
+        let told = ending[&life.user].as_str();
+        assert!(told == "SUCCESS purged" || (!gone.is_empty() && told == "SUCCESS already_clean"), "{told}");
         assert_eq!(world.residue(&client, &traces).await.unwrap(), Vec::new());
         next.kill9().unwrap();
         scene.users.remove(&users).await.unwrap();

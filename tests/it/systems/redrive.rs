@@ -81,6 +81,8 @@ async fn ten_failed_users_are_mended_and_redriven() {
 
     let listed = ["10 records open, 0 redriven, 0 parked", "sync_failed: named_false", "      10       10         0"];
     told(&scene, &["list"], 1, &listed).await;
+    let document: Value = told(&scene, &["list", "--format", "json"], 1, &[]).await.parse().unwrap();
+    assert_eq!((&document["open"], &document["groups"][0]["users"]), (&json!(10), &json!(10)), "{document}");
     let shown = told(&scene, &["show"], 0, &["delete-user, user ", "after 2 attempts", "  source   "]).await;
     assert!(bad.iter().all(|id| shown.contains(id)) && !shown.contains(USER_NAME), "{shown}");
     scene.sync_api.behave_normally().await.unwrap();
