@@ -55,9 +55,10 @@ async fn users_made_by_keycloak_are_whole_or_gone_when_postgresql_is_killed() {
     }
 }
 
-/// As above, by workers as they are run: what a killed one leaves is an open transaction, which nobody commits.
+/// The same by workers as they are run: what a killed one leaves is an open transaction, which nobody commits. By its name it is
+/// played before the database is killed: Keycloak answers 500 for a while after that.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn users_made_by_keycloak_are_whole_or_gone_when_the_worker_is_killed() {
+async fn users_made_by_keycloak_are_whole_or_gone_when_a_worker_is_killed() {
     // What the test before has killed.
     Faults::up().and_then(|_| Faults::up_with_keycloak()).unwrap();
     let world = World::make().await.unwrap_or_else(|error| panic!("{error:#}"));
