@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod audit;
+mod calendar;
 pub mod canary_log;
 pub mod check;
 pub mod check_keycloak;

@@ -1,13 +1,14 @@
 //! What the control topic asks of a running worker: its intake does it, and this answers.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use futures::StreamExt;
 use futures::future::join_all;
 use futures::stream::BoxStream;
 use tokio_util::sync::CancellationToken;
 
+use super::calendar::now_millis;
 use crate::adapters::kafka::Topics;
 use crate::adapters::kafka::reseek::{ReseekRequest, Reseeked, Reseeks};
 use crate::adapters::kafka::statuses::{Heard, orders};
@@ -63,7 +64,7 @@ impl Orders {
 
     async fn replay(&self, order: &ReplayOrder) {
         let Ok(id) = ReplayId::parse(&order.id) else { return };
-        if order.expires < now() {
+        if order.expires < now_millis() {
             tracing::warn!(replay = %id, "asked to read again, too late: whoever asked does not wait any more");
             return;
         }
@@ -108,11 +109,4 @@ impl Orders {
 pub fn worker_name() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     format!("{}/{}", host.trim(), std::process::id())
-}
-
-/// Milliseconds since 1970.
-#[expect(clippy::disallowed_methods, reason = "orders expire by the time of day")]
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -24,6 +24,11 @@ impl CallRate {
         };
         Some(Self { calls, per: Duration::from_secs(seconds) })
     }
+
+    /// How long so many take.
+    pub fn time_for(self, count: u64) -> Duration {
+        Duration::from_secs_f64(self.per.as_secs_f64() * count as f64 / f64::from(self.calls))
+    }
 }
 
 #[derive(Default)]

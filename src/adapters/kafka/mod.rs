@@ -17,6 +17,7 @@ mod lane;
 mod mailbox;
 pub mod offsets;
 mod outbox;
+mod outsider;
 pub mod ownership;
 mod poller;
 mod position;

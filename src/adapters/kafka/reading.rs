@@ -7,14 +7,13 @@ use std::time::Duration;
 use rdkafka::consumer::{Consumer, StreamConsumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Headers, Message};
-use rdkafka::metadata::{MetadataPartition, MetadataTopic};
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::client::{Quiet, admin_config, unusable};
+use super::client::{Quiet, unusable};
+use super::outsider::{LIMIT, outsider_config, partitions};
 use super::topic_admin::TopicError;
 use crate::settings::KafkaSettings;
 
-const LIMIT: Duration = Duration::from_secs(10);
 /// Without a record, and without an end, for so long: nobody answers.
 const SILENCE: Duration = Duration::from_secs(30);
 
@@ -73,14 +72,7 @@ impl TopicReader {
     /// # Errors
     /// When a property is refused.
     pub fn try_new(settings: &KafkaSettings) -> Result<Self, TopicError> {
-        let mut config = admin_config(settings)?;
-        // A group's name is asked for though there is no group: partitions are assigned here and nothing is committed.
-        config
-            .set("group.id", "user-purge-sync-reading")
-            .set("enable.auto.commit", "false")
-            .set("auto.offset.reset", "earliest")
-            .set("isolation.level", "read_committed")
-            .set("enable.partition.eof", "true");
+        let config = outsider_config(settings, "user-purge-sync-reading")?;
         let asker = Arc::new(consumer(&config)?);
         Ok(Self { config, asker })
     }
@@ -205,18 +197,11 @@ fn assign(consumer: &StreamConsumer<Quiet>, name: &str, start: Start) -> Result<
 }
 
 fn extent(consumer: &StreamConsumer<Quiet>, name: &str) -> Result<Extent, TopicError> {
-    let metadata = consumer.fetch_metadata(Some(name), LIMIT).map_err(TopicError::Unreachable)?;
-    let topic = metadata.topics().iter().find(|topic| topic.name() == name && topic.error().is_none());
-    let partitions: Vec<i32> =
-        topic.into_iter().flat_map(MetadataTopic::partitions).map(MetadataPartition::id).collect();
-    if partitions.is_empty() {
-        return Err(TopicError::Missing { names: vec![name.to_owned()], option: "" });
-    }
     let of_one = |partition| {
         let marks = consumer.fetch_watermarks(name, partition, LIMIT).map_err(TopicError::Unreachable)?;
         Ok((partition, marks))
     };
-    partitions.into_iter().map(of_one).collect()
+    partitions(consumer, name)?.into_iter().map(of_one).collect()
 }
 
 async fn blocking<T: Send + 'static, E: Into<Trouble> + Send + 'static>(

@@ -2,22 +2,19 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::stream::{BoxStream, StreamExt, unfold};
 use rdkafka::consumer::{Consumer, StreamConsumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
-use rdkafka::metadata::{MetadataPartition, MetadataTopic};
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::client::{Quiet, admin_config, unusable};
+use super::client::{Quiet, unusable};
+use super::outsider::{LIMIT, outsider_config, partitions};
 use super::topic_admin::TopicError;
 use super::topics::{Topic, Topics};
 use crate::settings::KafkaSettings;
-
-const LIMIT: Duration = Duration::from_secs(10);
 
 /// What is heard from the topic.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -56,14 +53,7 @@ pub async fn orders(settings: &KafkaSettings, topics: &Topics) -> Result<BoxStre
 }
 
 async fn records(settings: &KafkaSettings, name: &str, from: From) -> Result<BoxStream<'static, Heard>, TopicError> {
-    let mut config = admin_config(settings)?;
-    // A group's name is asked for though there is no group: partitions are assigned here and nothing is committed.
-    config
-        .set("group.id", "user-purge-sync-watch")
-        .set("enable.auto.commit", "false")
-        .set("auto.offset.reset", "earliest")
-        .set("isolation.level", "read_committed")
-        .set("enable.partition.eof", "true");
+    let config = outsider_config(settings, "user-purge-sync-watch")?;
     let consumer = config.create_with_context::<_, StreamConsumer<_>>(Quiet);
     let consumer = Arc::new(consumer.map_err(|error| TopicError::Client(unusable(error)))?);
     let (asker, name) = (Arc::clone(&consumer), name.to_owned());
@@ -77,12 +67,7 @@ type Ahead = BTreeSet<i32>;
 type Consuming = Arc<StreamConsumer<Quiet>>;
 
 fn assign(consumer: &StreamConsumer<Quiet>, name: &str, from: From) -> Result<Ahead, TopicError> {
-    let metadata = consumer.fetch_metadata(Some(name), LIMIT).map_err(TopicError::Unreachable)?;
-    let topic = metadata.topics().iter().find(|topic| topic.name() == name && topic.error().is_none());
-    let partitions: Ahead = topic.into_iter().flat_map(MetadataTopic::partitions).map(MetadataPartition::id).collect();
-    if partitions.is_empty() {
-        return Err(TopicError::Missing { names: vec![name.to_owned()], option: "" });
-    }
+    let partitions: Ahead = partitions(consumer, name)?.into_iter().collect();
     let mut list = TopicPartitionList::new();
     for partition in &partitions {
         let start = match from {

@@ -10,18 +10,17 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::groups::{GroupInfo, GroupMemberInfo};
 use rdkafka::message::Message;
-use rdkafka::metadata::{MetadataPartition, MetadataTopic};
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::client::{Quiet, admin_config, unusable};
+use super::client::{Quiet, unusable};
+use super::outsider::{LIMIT, outsider_config, partitions};
 use super::topic_admin::TopicError;
 use super::topics::{Topic, Topics};
 use crate::domain::ids::{InputTopic, Partition};
 use crate::domain::metadata::Metadata;
 use crate::settings::KafkaSettings;
 
-const LIMIT: Duration = Duration::from_secs(10);
 /// One record is read to know its time; a broker that is slow costs the plan a time, not an answer.
 const RECORD_LIMIT: Duration = Duration::from_secs(5);
 
@@ -64,13 +63,7 @@ pub struct WorkerGroup {
 impl WorkerGroup {
     /// Kafka need not answer yet.
     pub fn try_new(settings: &KafkaSettings, topics: Arc<Topics>, group: &str) -> Result<Self, TopicError> {
-        let mut config = admin_config(settings)?;
-        config
-            .set("group.id", group)
-            .set("enable.auto.commit", "false")
-            .set("auto.offset.reset", "earliest")
-            .set("isolation.level", "read_committed")
-            .set("enable.partition.eof", "true");
+        let config = outsider_config(settings, group)?;
         let consumer = config.create_with_context(Quiet).map_err(|error| TopicError::Client(unusable(error)))?;
         Ok(Self { consumer, topics, name: group.to_owned() })
     }
@@ -81,7 +74,7 @@ impl WorkerGroup {
         for topic in topics {
             let name = self.topics.name(*topic);
             let mut list = TopicPartitionList::new();
-            for number in self.numbers(name)? {
+            for number in partitions(&self.consumer, name)? {
                 list.add_partition(name, number);
             }
             let list = self.consumer.committed_offsets(list, LIMIT).map_err(TopicError::Unreachable)?;
@@ -98,17 +91,6 @@ impl WorkerGroup {
             }
         }
         Ok(places)
-    }
-
-    fn numbers(&self, name: &str) -> Result<Vec<i32>, TopicError> {
-        let metadata = self.consumer.fetch_metadata(Some(name), LIMIT).map_err(TopicError::Unreachable)?;
-        let topic = metadata.topics().iter().find(|topic| topic.name() == name && topic.error().is_none());
-        let numbers: Vec<_> =
-            topic.into_iter().flat_map(MetadataTopic::partitions).map(MetadataPartition::id).collect();
-        if numbers.is_empty() {
-            return Err(TopicError::Missing { names: vec![name.to_owned()], option: "" });
-        }
-        Ok(numbers)
     }
 
     fn ends(&self, name: &str, number: i32) -> Result<(i64, i64), TopicError> {
@@ -182,7 +164,7 @@ impl WorkerGroup {
     /// Statuses a second, over those told since `since` (milliseconds since 1970); `None` where there are too few.
     pub fn rate(&self, since: i64) -> Result<Option<f64>, TopicError> {
         let name = self.topics.name(Topic::Status);
-        let numbers = self.numbers(name)?;
+        let numbers = partitions(&self.consumer, name)?;
         let first = self.first_since(numbers.iter().map(|number| (name, *number)), since)?;
         let (mut told, mut from, mut to) = (0, i64::MAX, i64::MIN);
         for ((_, number), first) in first {

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::Stop;
 use super::walk::Walk;
-use super::{Stop, now_millis};
 use crate::adapters::kafka::decided::FailedTopic;
 use crate::adapters::kafka::reading::Found;
+use crate::commands::calendar::now_millis;
 use crate::commands::world;
 use crate::domain::failed::Decision;
 use crate::domain::record::OutputRecord;

@@ -9,11 +9,12 @@ use serde_json::json;
 
 use super::sources::{Kept, Sources};
 use super::walk::{Step, Walk};
-use super::{Stop, filter, some, time};
+use super::{Stop, filter, some};
 use crate::adapters::kafka::Topic;
 use crate::adapters::kafka::reading::TopicReader;
 use crate::cli::{FilterArgs, Format};
 use crate::commands::answer::tell;
+use crate::commands::calendar::written;
 use crate::commands::{Exit, world};
 use crate::domain::failed::{Decision, Undecodable, What};
 use crate::settings::Settings;
@@ -95,7 +96,7 @@ impl Histogram {
             "stage", "reason", "open", "users", "again", "oldest"
         )?;
         for ((stage, error), Group { open, users, again, oldest, newest }) in &self.groups {
-            let (oldest, newest) = (time(oldest.unwrap_or_default()), time(*newest));
+            let (oldest, newest) = (written(oldest.unwrap_or_default()), written(*newest));
             writeln!(formatter, "{stage:<11} {error:<width$} {open:>8} {users:>8} {again:>9}  {oldest}  {newest}")?;
         }
         Ok(())
@@ -106,7 +107,7 @@ impl Serialize for Histogram {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let group = |((stage, error), group): (&(String, String), &Group)| {
             let Group { open, users, again, oldest, newest } = group;
-            let (oldest, newest) = (time(oldest.unwrap_or_default()), time(*newest));
+            let (oldest, newest) = (written(oldest.unwrap_or_default()), written(*newest));
             json!({
                 "stage": stage, "reason": error, "open": open, "users": users, "again": again, "oldest": oldest, "newest": newest,
             })

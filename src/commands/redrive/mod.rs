@@ -10,8 +10,8 @@ mod sources;
 mod walk;
 
 use std::io::Write;
-use std::time::{Duration, SystemTime};
 
+use super::calendar::now;
 use super::{Exit, world};
 use crate::adapters::kafka::topic_admin::TopicError;
 use crate::cli::{FilterArgs, Format, RedriveArgs, RedriveTask};
@@ -85,23 +85,6 @@ fn filter(args: &FilterArgs) -> Filter {
         since: args.since.map(|when| when.millis(now)),
         until: args.until.map(|when| when.millis(now)),
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "Kafka knows its records by the time of day")]
-fn now() -> SystemTime {
-    SystemTime::now()
-}
-
-/// Now, in milliseconds since 1970.
-fn now_millis() -> i64 {
-    let since = now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-}
-
-/// As in logs: RFC 3339, UTC.
-fn time(millis: i64) -> String {
-    let since = Duration::from_millis(u64::try_from(millis).unwrap_or_default());
-    humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + since).to_string()
 }
 
 /// `1 record`, `2 records`.

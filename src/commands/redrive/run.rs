@@ -18,7 +18,7 @@ use crate::commands::{Exit, world};
 use crate::domain::event::{Event, Subjects};
 use crate::domain::failed::{Course, Decision, Undecodable, What, course};
 use crate::domain::report::redrive::request_records;
-use crate::settings::{CallRate, Settings};
+use crate::settings::Settings;
 
 /// Those that stay that are named; all are counted.
 const NAMED: usize = 20;
@@ -48,7 +48,8 @@ pub(super) async fn run(settings: &Settings, args: &RunArgs, output: &mut (dyn W
             (None, _) => {}
             (Some(actor), None) => actor.leave(&step.found),
             (Some(actor), Some(event)) => {
-                sleep_until(begun + time_for(args.rate, tally.users_sent - users_of(&event))).await;
+                let before = tally.users_sent - users_of(&event);
+                sleep_until(begun + args.rate.map_or(Duration::ZERO, |rate| rate.time_for(before))).await;
                 actor.act(&step.found, request_records(&event, &args.by), &walk).await?;
             }
         }
@@ -58,13 +59,6 @@ pub(super) async fn run(settings: &Settings, args: &RunArgs, output: &mut (dyn W
     }
     tally.write(args, topics.name(Topic::Request), output)?;
     Ok(if args.execute && !tally.left.is_empty() { Exit::Left } else { Exit::Done })
-}
-
-/// How long so many users take at the rate that was asked for.
-fn time_for(rate: Option<CallRate>, users: u64) -> Duration {
-    rate.map_or(Duration::ZERO, |rate| {
-        Duration::from_secs_f64(rate.per.as_secs_f64() * users as f64 / f64::from(rate.calls))
-    })
 }
 
 /// A token range counts as one.
@@ -170,7 +164,7 @@ impl Tally {
         }
         write!(output, "{}", warning(&self.fading))?;
         if let Some(rate) = args.rate.filter(|_| !args.execute) {
-            writeln!(output, "takes    {} s at the rate asked for", time_for(Some(rate), self.users_sent).as_secs())?;
+            writeln!(output, "takes    {} s at the rate asked for", rate.time_for(self.users_sent).as_secs())?;
         }
         if !args.execute {
             writeln!(output, "this is a plan: --execute sends it")?;

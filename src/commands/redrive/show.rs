@@ -4,10 +4,11 @@ use std::io::{self, Write};
 
 use super::list::place_of;
 use super::walk::{Step, Walk};
-use super::{Stop, filter, time};
+use super::{Stop, filter};
 use crate::adapters::kafka::Topic;
 use crate::adapters::kafka::reading::{Found, TopicReader};
 use crate::cli::ShowArgs;
+use crate::commands::calendar::written;
 use crate::commands::{Exit, world};
 use crate::domain::event::{Event, Subjects};
 use crate::domain::failed::What;
@@ -45,7 +46,7 @@ pub(super) async fn show(settings: &Settings, args: &ShowArgs, output: &mut (dyn
 
 fn block(Step { found, failed, decision }: &Step, output: &mut (dyn Write + Send)) -> io::Result<()> {
     let state = decision.map_or("open", |decision| decision.name());
-    writeln!(output, "{}:{}  {}  {state}", found.partition, found.offset, time(found.at))?;
+    writeln!(output, "{}:{}  {}  {state}", found.partition, found.offset, written(found.at))?;
     match &failed.what {
         What::Event(event) => {
             writeln!(output, "  what     {}", told(event))?;

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Stop, now_millis};
+use super::Stop;
 use crate::adapters::kafka::reading::{Extent, TopicReader};
 use crate::adapters::kafka::topic_admin::TopicError;
 use crate::adapters::kafka::{Topic, TopicAdmin, Topics};
+use crate::commands::calendar::now_millis;
 use crate::commands::world;
 use crate::domain::decode::{decode, hash};
 use crate::domain::event::{Decoded, Event};

@@ -6,10 +6,11 @@ use std::io::Write;
 use futures::stream::{BoxStream, StreamExt};
 
 use super::plan::{Move, Plan};
-use super::show::{self, Shown};
-use super::{Asked, Exit, before, group, tell_times, waiting, world};
+use super::show::Shown;
+use super::{Asked, Drawn, Exit, group, waiting, world};
 use crate::adapters::kafka::statuses::{Heard, orders};
 use crate::cli::LiveArgs;
+use crate::commands::calendar::now_millis;
 use crate::domain::control::{Goal, ReplayAnswer, ReplayOrder, ReplayOutcome, Said, Skips};
 use crate::settings::Settings;
 
@@ -20,12 +21,7 @@ pub(super) async fn live(
 ) -> anyhow::Result<Exit> {
     let asked = Asked::of(settings, settings.group(), (&args.to, &args.scope))?;
     let (group, skips) = (group(settings, &asked.group)?, asked.skips(args.allow_skips));
-    let (plan, members, rate) = waiting(move || {
-        let mut plan = asked.plan(&group)?;
-        tell_times(&mut plan, &group, &asked)?;
-        Ok((plan, group.members()?, group.rate(before(show::MEASURED))?))
-    })
-    .await?;
+    let Drawn { plan, members, rate } = waiting(move || Drawn::of(asked.plan(&group)?, &asked, &group)).await?;
     write!(output, "{}", Shown { plan: &plan, members: &members, rate })?;
     if plan.skipped() > 0 && !args.allow_skips {
         writeln!(output, "refused, nothing is changed: events that are not done yet would be skipped")?;
@@ -38,7 +34,7 @@ pub(super) async fn live(
     }
     // Order: heard before it is said, or an answer could come too early.
     let heard = orders(&settings.kafka, &*world::topics(settings)?).await?;
-    let expires = before(std::time::Duration::ZERO).saturating_add(i64::try_from(args.timeout.as_millis())?);
+    let expires = now_millis().saturating_add(i64::try_from(args.timeout.as_millis())?);
     let missing = goals.iter().map(|goal| format!("{}-{}", goal.topic, goal.partition)).collect();
     let (id, group) = (plan.id.clone(), plan.group.clone());
     let order = Said::Replay(ReplayOrder { id, group, expires, skips, partitions: goals });

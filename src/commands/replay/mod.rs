@@ -11,13 +11,13 @@ mod side;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
 use uuid::Uuid;
 
 use self::plan::{Move, Plan, Want};
 use self::show::Shown;
 use super::answer::tell;
+use super::calendar::{before, now_millis, written};
 use super::{BadInput, Exit, world};
 use crate::adapters::kafka::topic_admin::TopicError;
 use crate::adapters::kafka::worker_group::{Member, Place, WorkerGroup};
@@ -60,12 +60,7 @@ async fn show_plan(
 ) -> anyhow::Result<Exit> {
     let asked = Asked::of(settings, settings.group(), (&args.to, &args.scope))?;
     let group = group(settings, &asked.group)?;
-    let (plan, members, rate) = waiting(move || {
-        let mut plan = asked.plan(&group)?;
-        tell_times(&mut plan, &group, &asked)?;
-        Ok((plan, group.members()?, group.rate(before(show::MEASURED))?))
-    })
-    .await?;
+    let Drawn { plan, members, rate } = waiting(move || Drawn::of(asked.plan(&group)?, &asked, &group)).await?;
     tell(&Shown { plan: &plan, members: &members, rate }, format, output)?;
     if let Some(path) = &args.output {
         plan.write(path)?;
@@ -127,7 +122,7 @@ impl Asked {
         if moves.is_empty() {
             return Err(BadInput("there is no such partition (--partitions, --topic, --file)".to_owned()).into());
         }
-        let made = humantime::format_rfc3339_seconds(now()).to_string();
+        let made = written(now_millis());
         Ok(Plan::new(&self.id, self.group.clone(), made, moves))
     }
 
@@ -164,6 +159,20 @@ impl To {
     }
 }
 
+/// A plan, and what a person wants to know beside it.
+struct Drawn {
+    plan: Plan,
+    members: Vec<Member>,
+    rate: Option<f64>,
+}
+
+impl Drawn {
+    fn of(mut plan: Plan, asked: &Asked, group: &WorkerGroup) -> anyhow::Result<Self> {
+        tell_times(&mut plan, group, asked)?;
+        Ok(Self { plan, members: group.members()?, rate: group.rate(before(show::MEASURED))? })
+    }
+}
+
 /// The times of what would be done again.
 fn tell_times(plan: &mut Plan, group: &WorkerGroup, asked: &Asked) -> anyhow::Result<()> {
     for it in &mut plan.partitions {
@@ -186,21 +195,4 @@ async fn waiting<T: Send + 'static>(ask: impl FnOnce() -> anyhow::Result<T> + Se
 
 fn named(members: &[Member]) -> String {
     members.iter().map(|Member { client, host }| format!("{client} on {host}")).collect::<Vec<_>>().join(", ")
-}
-
-#[expect(clippy::disallowed_methods, reason = "the edge where the calendar comes in")]
-fn now() -> SystemTime {
-    SystemTime::now()
-}
-
-/// So long ago, in milliseconds since 1970.
-fn before(back: Duration) -> i64 {
-    let since = now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.saturating_sub(back).as_millis()).unwrap_or_default()
-}
-
-/// Milliseconds since 1970, for people.
-fn written(time: i64) -> String {
-    let time = SystemTime::UNIX_EPOCH + Duration::from_millis(time.max(0).unsigned_abs());
-    humantime::format_rfc3339_seconds(time).to_string()
 }

@@ -14,8 +14,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::filter::Filter;
 use super::plan::Plan;
-use super::show::{self, Shown};
-use super::{Asked, Exit, before, group, tell_times, waiting, world};
+use super::show::Shown;
+use super::{Asked, Drawn, Exit, group, waiting, world};
 use crate::adapters::kafka::Topics;
 use crate::adapters::kafka::side::{SideIntake, SideOptions, Stretch};
 use crate::adapters::kafka::worker_group::WorkerGroup;
@@ -47,11 +47,10 @@ pub(super) async fn side(
     let asked = Asked::of(settings, settings.kafka.group.clone(), (&args.to, &args.scope))?;
     let (group, topics) = (group(settings, &asked.group)?, world::topics(settings)?);
     let (names, until) = (Arc::clone(&topics), (args.until_offset, args.until_timestamp));
-    let (plan, members, rate) = waiting(move || {
+    let Drawn { plan, members, rate } = waiting(move || {
         let mut plan = asked.plan(&group)?;
         bound(&mut plan, &group, &names, until)?;
-        tell_times(&mut plan, &group, &asked)?;
-        Ok((plan, group.members()?, group.rate(before(show::MEASURED))?))
+        Drawn::of(plan, &asked, &group)
     })
     .await?;
     write!(output, "{}", Shown { plan: &plan, members: &members, rate })?;

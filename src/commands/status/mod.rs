@@ -5,10 +5,11 @@ mod trail;
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use self::systems::Systems;
 use self::trail::{Asked, Edata, FailedHere, Told, Trail};
+use super::calendar::{now, written};
 use super::{Exit, world};
 use crate::adapters::kafka::reading::TopicReader;
 use crate::adapters::search::Document;
@@ -26,8 +27,7 @@ use crate::settings::Settings;
 /// # Errors
 /// When a setting cannot be used, or `output` cannot be written. A system that does not answer is told.
 pub async fn status(settings: &Settings, args: &StatusArgs, output: &mut (dyn Write + Send)) -> anyhow::Result<Exit> {
-    #[expect(clippy::disallowed_methods, reason = "Kafka knows its records by the time of day")]
-    let since = args.since.millis(SystemTime::now());
+    let since = args.since.millis(now());
     let (topics, reader) = (world::topics(settings)?, TopicReader::try_new(&settings.kafka)?);
     let reading = async { Trail::read(&reader, &topics, &args.user, since).await.map_err(world::failure_of_topics) };
     let (systems, trail) = tokio::join!(systems::ask(settings, &args.user), reading);
@@ -104,8 +104,8 @@ fn write_trail(trail: &Trail, since: i64, delay: Duration, output: &mut (dyn Wri
     lines.extend(trail.failures.iter().map(|failure| (failure.at, failure_told(failure))));
     lines.sort_by_key(|(at, _)| *at);
     let none = if lines.is_empty() { ": nothing" } else { "" };
-    writeln!(output, "topics     since {}{none}", time(since))?;
-    lines.iter().try_for_each(|(at, line)| writeln!(output, "  {}  {line}", time(*at)))
+    writeln!(output, "topics     since {}{none}", written(since))?;
+    lines.iter().try_for_each(|(at, line)| writeln!(output, "  {}  {line}", written(*at)))
 }
 
 /// `delay`: after which a follow-up is due.
@@ -113,7 +113,7 @@ fn asked_told(Asked { topic, place, at, event }: &Asked, delay: Duration) -> Str
     let follow_up = event.follow_up.as_ref().map(|FollowUp { why, look, .. }| {
         let number = if *why == Why::Look { format!(" {look}") } else { String::new() };
         let due = at.saturating_add(i64::try_from(delay.as_millis()).unwrap_or(i64::MAX));
-        format!(", {}{number}, due {}", why.name(), time(due))
+        format!(", {}{number}, due {}", why.name(), written(due))
     });
     let request = event.origin.request_id.as_ref().map(|id| format!(", request {id}"));
     let redriven = (event.origin.redriven > 0).then(|| format!(", redriven {} times", event.origin.redriven));
@@ -179,9 +179,9 @@ fn whereabouts(systems: &Systems, trail: Option<&Trail>, user: &UserId) -> Where
         },
         topics: if trail.is_some() { Said::Fact(()) } else { Said::Away },
         last,
-        unanswered: trail.and_then(|trail| trail.unanswered(user)).map(|asked| time(asked.at)),
-        deleted: asked.map(|asked| time(asked.event.origin.ets.unwrap_or(asked.at))),
-        purged: purged.map(|told| time(told.ets)),
+        unanswered: trail.and_then(|trail| trail.unanswered(user)).map(|asked| written(asked.at)),
+        deleted: asked.map(|asked| written(asked.event.origin.ets.unwrap_or(asked.at))),
+        purged: purged.map(|told| written(told.ets)),
         is_parked,
     }
 }
@@ -193,14 +193,8 @@ fn last(trail: &Trail) -> Option<Last> {
         let Some(status) = Status::ALL.into_iter().find(|status| status.name() == told.edata.status) else { continue };
         let waited = last.as_ref().is_some_and(|last| last.status == Status::Deferred);
         if told.edata.is_final || status == Status::Deferred || waited {
-            last = Some(Last { status, reason: told.edata.reason.clone(), at: time(told.ets) });
+            last = Some(Last { status, reason: told.edata.reason.clone(), at: written(told.ets) });
         }
     }
     last
-}
-
-/// As in logs: RFC 3339, UTC.
-fn time(millis: i64) -> String {
-    let since = Duration::from_millis(u64::try_from(millis).unwrap_or_default());
-    humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + since).to_string()
 }

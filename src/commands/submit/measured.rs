@@ -9,8 +9,9 @@ use tokio::time::timeout;
 use super::feed::RANGES;
 use super::plan::Guess;
 use crate::adapters::kafka::statuses::{From, Heard, statuses};
+use crate::commands::calendar::before;
 use crate::commands::ring::{Estimate, estimate};
-use crate::commands::{reachable, watch, world};
+use crate::commands::{reachable, world};
 use crate::domain::ids::{ObjectType, UserId};
 use crate::domain::pace::Pace;
 use crate::domain::told::{self, Told};
@@ -77,7 +78,7 @@ pub(super) async fn pace(settings: &Settings) -> Result<f64, String> {
         return Err("no rate is known: kafka does not answer".to_owned());
     }
     let topics = world::topics(settings).map_err(|error| format!("no rate is known: {error:#}"))?;
-    let heard = statuses(&settings.kafka, &topics, From::Time(watch::before(BACK))).await;
+    let heard = statuses(&settings.kafka, &topics, From::Time(before(BACK))).await;
     let heard = heard.map_err(|error| format!("no rate is known: {error}"))?;
     pace_of(heard).await.ok_or_else(|| "no rate measured in the last hour".to_owned())
 }

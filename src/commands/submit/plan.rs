@@ -96,9 +96,7 @@ impl Plan<'_> {
 
     /// How long `users` take at the rate that was asked for.
     pub(super) fn time_for(&self, users: u64) -> Duration {
-        self.rate.map_or(Duration::ZERO, |rate| {
-            Duration::from_secs_f64(rate.per.as_secs_f64() * users as f64 / f64::from(rate.calls))
-        })
+        self.rate.map_or(Duration::ZERO, |rate| rate.time_for(users))
     }
 }
 

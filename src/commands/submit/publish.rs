@@ -1,6 +1,6 @@
 //! The publishing half of `submit`: event by event at the rate asked for, each acknowledged before it is counted.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::time::{Instant, sleep_until};
@@ -11,6 +11,7 @@ use super::envelope::Stamp;
 use super::feed::{EVENTS_PER_SEND, Feed, Portion, Stop};
 use super::plan::Plan;
 use crate::commands::Exit;
+use crate::commands::calendar::now_millis;
 use crate::commands::ring::PARTS;
 use crate::ports::{Failure, Publisher, Unpublished};
 
@@ -116,7 +117,5 @@ impl<'a> Sent<'a> {
 }
 
 fn stamp() -> Stamp {
-    #[expect(clippy::disallowed_methods, reason = "a record tells when it was made")]
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    Stamp { ets: i64::try_from(now.as_millis()).unwrap_or(i64::MAX), uuid: Uuid::new_v4() }
+    Stamp { ets: now_millis(), uuid: Uuid::new_v4() }
 }

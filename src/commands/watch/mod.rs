@@ -8,7 +8,7 @@ mod tests;
 
 use std::io::{Write, stderr};
 use std::pin::pin;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use futures::{Stream, StreamExt};
 use serde::Serialize;
@@ -17,6 +17,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use self::screen::Screen;
 use self::summary::Watched;
 use super::answer::tell;
+use super::calendar::before;
 use super::{Exit, world};
 use crate::adapters::kafka::statuses::{From, Heard, statuses};
 use crate::cli::{Format, WatchArgs};
@@ -71,13 +72,6 @@ pub async fn connect_and_watch(
     };
     let interrupted = async { tokio::signal::ctrl_c().await.unwrap_or(()) };
     watch(args, heard, interrupted, &mut console).await
-}
-
-/// So long ago, in milliseconds since 1970.
-pub(super) fn before(back: Duration) -> i64 {
-    #[expect(clippy::disallowed_methods, reason = "Kafka knows its records by the time of day")]
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(now.saturating_sub(back).as_millis()).unwrap_or_default()
 }
 
 /// Follows until everybody has ended, `stop` does, or with `--no-wait` all that is there is heard.
