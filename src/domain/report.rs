@@ -3,6 +3,7 @@
 //! Here stands what they have in common; `design.md` section 8 says what each is for. Every payload is a struct, so a
 //! field that is not named here cannot leave. Publishing them, and when, belongs to the pipeline.
 
+mod again;
 pub mod delay;
 pub mod failed;
 pub mod redrive;
@@ -19,6 +20,9 @@ use super::record::{OutputRecord, OutputTopic};
 
 /// What the records call us.
 pub const JOB_NAME: &str = "user-purge-sync";
+
+/// How many users one request names: a page, which a crash repeats as a whole.
+pub const USERS_PER_REQUEST: usize = 250;
 
 /// The type of the `cdata` entry that names the event at the beginning of a chain of follow-ups.
 const SOURCE_EVENT: &str = "SourceEvent";

@@ -6,11 +6,10 @@ use super::listed::Listed;
 use crate::commands::ring::{Bounds, Walk};
 use crate::domain::event::Subjects;
 use crate::domain::ids::{ObjectType, UserId};
+use crate::domain::report::USERS_PER_REQUEST;
 use crate::ports::Failure;
 use crate::ports::scan::UserScan;
 
-/// Users of one event: one page, so that a worker takes it at once.
-pub(super) const USERS_PER_EVENT: usize = 250;
 /// Events sent together when there is no rate: enough to keep Kafka busy.
 pub(super) const EVENTS_PER_SEND: usize = 40;
 /// A token range has about 1000 rows; far from the 10,000 at which workers refuse it, whatever is written meanwhile.
@@ -54,8 +53,8 @@ impl Feed {
     pub(super) async fn next(&mut self) -> Result<Option<Vec<Portion>>, Stop> {
         match self {
             Self::Listed(listed) => {
-                let users = listed.take(USERS_PER_EVENT * EVENTS_PER_SEND)?;
-                Ok((!users.is_empty()).then(|| users.chunks(USERS_PER_EVENT).map(of_users).collect()))
+                let users = listed.take(USERS_PER_REQUEST * EVENTS_PER_SEND)?;
+                Ok((!users.is_empty()).then(|| users.chunks(USERS_PER_REQUEST).map(of_users).collect()))
             }
             Self::Ranges { walk, table, object_type } => {
                 let parts = walk.next(async |range, limit| table.ids_in(object_type, range, limit).await).await?;
@@ -73,9 +72,9 @@ impl Feed {
                 };
                 let seen = parts.into_iter().flat_map(|part| part.rows);
                 waiting.extend(seen.filter(|seen| seen.is_deleted).map(|seen| seen.user));
-                let full = waiting.len() - waiting.len() % USERS_PER_EVENT;
+                let full = waiting.len() - waiting.len() % USERS_PER_REQUEST;
                 let full: Vec<_> = waiting.drain(..full).collect();
-                Ok(Some(full.chunks(USERS_PER_EVENT).map(of_users).collect()))
+                Ok(Some(full.chunks(USERS_PER_REQUEST).map(of_users).collect()))
             }
         }
     }

@@ -4,12 +4,12 @@ use std::fmt;
 use std::time::Duration;
 
 use super::envelope::{Stamp, Submission};
-use super::feed::{RANGES, USERS_PER_EVENT};
+use super::feed::RANGES;
 use crate::domain::ids::UserId;
 use crate::domain::pace::time_for;
 use crate::domain::record::OutputRecord;
-use crate::domain::report::Writer;
 use crate::domain::report::summary::{Size, Submission as Submitted, submission_record};
+use crate::domain::report::{USERS_PER_REQUEST, Writer};
 use crate::settings::{CallRate, Settings};
 
 pub(super) struct Plan<'a> {
@@ -54,7 +54,7 @@ impl Users {
     }
 
     fn events(self) -> u64 {
-        let each = if matches!(self, Self::Table(_)) { RANGES.aim } else { USERS_PER_EVENT as u64 };
+        let each = if matches!(self, Self::Table(_)) { RANGES.aim } else { USERS_PER_REQUEST as u64 };
         self.count().div_ceil(each)
     }
 

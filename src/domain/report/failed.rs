@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 
-use super::{JOB_NAME, Named, Source, is_never, json};
-use crate::domain::event::{Event, Rejection, Subjects, TokenRange};
+use super::again::{Again, Whom};
+use super::{JOB_NAME, Source, json};
+use crate::domain::event::{Event, Rejection, Subjects};
 use crate::domain::ids::UserId;
 use crate::domain::outcome::{Ending, Reason, StageReports};
 use crate::domain::record::{OutputRecord, OutputTopic};
@@ -47,70 +48,24 @@ pub fn fail_info(ending: Ending, stages: &StageReports) -> FailInfo {
     FailInfo { error, stage, attempts: reports.iter().map(|report| report.attempts).max().unwrap_or(0), retriable }
 }
 
-/// The source event as far as it may travel, reduced to what failed: a request that can be sent again as it is.
+/// The source event, reduced to what failed: a request that can be sent again as it is.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Failed<'a> {
-    eid: &'static str,
-    ets: Option<i64>,
-    mid: Option<&'a str>,
-    context: Context<'a>,
-    edata: Edata<'a>,
+    #[serde(flatten)]
+    event: Again<'a>,
     job_name: &'static str,
     fail_info: &'a FailInfo,
 }
 
-#[derive(Serialize)]
-struct Context<'a> {
-    cdata: Vec<Named<'a>>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Edata<'a> {
-    action: &'static str,
-    object_type: &'a str,
-    organisation_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "is_never")]
-    redriven: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    user_ids: Option<Vec<&'a str>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    token_range: Option<Range>,
-}
-
-/// Tokens as text: JavaScript cannot hold them in numbers.
-#[derive(Serialize)]
-struct Range {
-    start: String,
-    end: String,
-}
-
 /// Says that these users of an event failed, or, when none are named, the event as a whole.
 pub fn failed_record(source: &Source, event: &Event, users: &[UserId], info: &FailInfo) -> OutputRecord {
-    let (user_ids, token_range) = match &event.subjects {
-        Subjects::Range(TokenRange { start, end }) if users.is_empty() => {
-            (None, Some(Range { start: start.to_string(), end: end.to_string() }))
-        }
-        Subjects::Users(all) if users.is_empty() => (Some(all.as_slice()), None),
-        Subjects::Range(_) | Subjects::Users(_) => (Some(users), None),
+    let whom = match &event.subjects {
+        Subjects::Range(range) if users.is_empty() => Whom::Range(*range),
+        Subjects::Users(all) if users.is_empty() => Whom::Users(all),
+        Subjects::Range(_) | Subjects::Users(_) => Whom::Users(users),
     };
-    let failed = Failed {
-        eid: "BE_JOB_REQUEST",
-        ets: event.origin.ets,
-        mid: event.origin.mid.as_deref(),
-        context: Context { cdata: event.origin.cdata.iter().map(|(kind, id)| Named { kind, id }).collect() },
-        edata: Edata {
-            action: event.action.name(),
-            object_type: event.object_type.as_str(),
-            organisation_id: event.origin.organisation_id.as_deref(),
-            redriven: event.origin.redriven,
-            user_ids: user_ids.map(|users| users.iter().map(UserId::as_str).collect()),
-            token_range,
-        },
-        job_name: JOB_NAME,
-        fail_info: info,
-    };
+    let failed = Failed { event: Again::of(event, whom, event.origin.redriven), job_name: JOB_NAME, fail_info: info };
     record(source, json(&failed))
 }
 

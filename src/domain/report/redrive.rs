@@ -2,88 +2,35 @@
 
 use serde::Serialize;
 
-use super::{JOB_NAME, Named, is_never, json, range_name};
-use crate::domain::event::{Event, Subjects, TokenRange};
+use super::again::{Again, Whom};
+use super::{JOB_NAME, Named, USERS_PER_REQUEST, json, range_name};
+use crate::domain::event::{Event, Subjects};
 use crate::domain::failed::Decision;
-use crate::domain::ids::UserId;
 use crate::domain::record::{OutputRecord, OutputTopic};
-
-/// Users of one request: a page.
-const USERS_PER_REQUEST: usize = 250;
 
 /// The event itself: with its own ids, so that whoever follows the first request sees what becomes of this one.
 #[derive(Serialize)]
 struct Request<'a> {
-    eid: &'static str,
-    ets: Option<i64>,
-    mid: Option<&'a str>,
     actor: Named<'a>,
-    context: Context<'a>,
-    edata: Edata<'a>,
-}
-
-#[derive(Serialize)]
-struct Context<'a> {
-    cdata: Vec<Named<'a>>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Edata<'a> {
-    action: &'static str,
-    object_type: &'a str,
-    organisation_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    user_ids: Option<&'a [&'a str]>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    token_range: Option<Range>,
-    #[serde(skip_serializing_if = "is_never")]
-    redriven: u32,
-}
-
-/// Tokens as text: JavaScript cannot hold them in numbers.
-#[derive(Serialize)]
-struct Range {
-    start: String,
-    end: String,
+    #[serde(flatten)]
+    event: Again<'a>,
 }
 
 /// The event once more, counted, for the request topic; more than one record only where it names more than a page of
 /// users. `by`: who redrives.
 pub fn request_records(event: &Event, by: &str) -> Vec<OutputRecord> {
-    let request = |key: String, user_ids: Option<&[&str]>, token_range: Option<Range>| {
+    let request = |key: String, whom: Whom| {
         let redriven = event.origin.redriven.saturating_add(1);
-        let payload = json(&Request {
-            eid: "BE_JOB_REQUEST",
-            ets: event.origin.ets,
-            mid: event.origin.mid.as_deref(),
-            actor: Named { id: JOB_NAME, kind: "System" },
-            context: Context { cdata: event.origin.cdata.iter().map(|(kind, id)| Named { kind, id }).collect() },
-            edata: Edata {
-                action: event.action.name(),
-                object_type: event.object_type.as_str(),
-                organisation_id: event.origin.organisation_id.as_deref(),
-                user_ids,
-                token_range,
-                redriven,
-            },
-        });
+        let actor = Named { id: JOB_NAME, kind: "System" };
+        let payload = json(&Request { actor, event: Again::of(event, whom, redriven) });
         let headers = vec![("redriven", redriven.to_string()), ("redriven_by", by.to_owned())];
         OutputRecord { topic: OutputTopic::Request, key: Some(key.into_bytes()), payload, headers }
     };
     match &event.subjects {
-        Subjects::Users(users) => users
-            .chunks(USERS_PER_REQUEST)
-            .map(|users| {
-                let ids: Vec<&str> = users.iter().map(UserId::as_str).collect();
-                request(ids[0].to_owned(), Some(&ids), None)
-            })
-            .collect(),
-        Subjects::Range(range) => {
-            let TokenRange { start, end } = range;
-            let told = Range { start: start.to_string(), end: end.to_string() };
-            vec![request(range_name(*range), None, Some(told))]
+        Subjects::Users(users) => {
+            users.chunks(USERS_PER_REQUEST).map(|users| request(users[0].to_string(), Whom::Users(users))).collect()
         }
+        Subjects::Range(range) => vec![request(range_name(*range), Whom::Range(*range))],
     }
 }
 
