@@ -130,7 +130,12 @@ impl PipelineObserver {
         match state {
             BreakerState::Closed => tracing::info!(stage = stage.label(), "works again"),
             BreakerState::Open => {
-                tracing::error!(stage = stage.label(), "the dependency is away: its work waits, nothing is failed");
+                let reason = self.seen.reason(stage);
+                tracing::error!(
+                    stage = stage.label(),
+                    reason,
+                    "the dependency is away: its work waits, nothing is failed"
+                );
             }
             BreakerState::Held(reason) => {
                 tracing::error!(stage = stage.label(), reason, "held: a person must mend something, its work waits");

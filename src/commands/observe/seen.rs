@@ -124,6 +124,11 @@ impl Seen {
         self.stages[stage as usize].reason = Some(failure.reason.to_string());
     }
 
+    /// What went wrong there last.
+    pub(super) fn reason(&self, stage: StageName) -> Option<&str> {
+        self.stages[stage as usize].reason.as_deref()
+    }
+
     pub(super) fn breaker_changed(&mut self, stage: StageName, now: Now) {
         self.stages[stage as usize].since = now.at;
     }

@@ -10,8 +10,8 @@ use crate::scene::{PATIENCE, Scene, breaker_of, counts};
 
 const USERS: usize = 150;
 
-/// While the Sync API behaves so, purges go on and nothing is failed; afterwards all are indexed.
-async fn an_outage_dead_letters_nothing(behaviour: Value) {
+/// While the Sync API behaves so, purges go on, nothing is failed and the log says why it waits; afterwards all are indexed.
+async fn an_outage_dead_letters_nothing(behaviour: Value, reason: &str) {
     let scene = Scene::set().await;
     let ids = new_ids(USERS);
     scene.users.put_all(&ids, 2).await.unwrap();
@@ -30,6 +30,9 @@ async fn an_outage_dead_letters_nothing(behaviour: Value) {
     });
     held.await.unwrap_or_else(|error| panic!("{error:?}"));
     scene.assert_nobody_failed();
+    let log = worker.log();
+    let opened = log.lines().find(|line| line.contains("the dependency is away")).unwrap_or_else(|| panic!("{log}"));
+    assert!(opened.contains(&format!("reason=\"{reason}\"")), "{opened}");
 
     scene.sync_api.behave_normally().await.unwrap();
     let endings = scene.final_endings_within(&ids, PATIENCE * 2).await;
@@ -41,17 +44,17 @@ async fn an_outage_dead_letters_nothing(behaviour: Value) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn behind_a_gateway_without_its_service_everything_waits() {
-    an_outage_dead_letters_nothing(json!({"mode": "fail", "status": 502})).await;
+    an_outage_dead_letters_nothing(json!({"mode": "fail", "status": 502}), "http_502").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn success_without_cassandra_is_an_outage() {
-    an_outage_dead_letters_nothing(json!({"mode": "cassandraDown"})).await;
+    an_outage_dead_letters_nothing(json!({"mode": "cassandraDown"}), "controls_not_indexed").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn success_without_the_index_is_an_outage() {
-    an_outage_dead_letters_nothing(json!({"mode": "indexDown"})).await;
+    an_outage_dead_letters_nothing(json!({"mode": "indexDown"}), "controls_not_indexed").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
