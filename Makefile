@@ -28,10 +28,11 @@ demo: prerequisites
 	@$(or $(CARGO_TARGET_DIR),target)/release/demo
 
 # Everything: unit, property and command line tests, and those against the real stack; last, one after the other, those
-# that kill its services. Starts what it needs and stops it.
+# that kill its services. Starts what it needs and stops it. Fetching waits for others, so it goes beside the build; `up` does again
+# what it could not do.
 test:
 	$(stack) prerequisites --browser
-	cargo build --workspace --all-targets
+	$(stack) fetch & $(faults) $(stack) fetch & cargo build --workspace --all-targets; built=$$?; wait; exit $$built
 	STACK_FSYNC=off $(stack) up
 	status=0; \
 	cargo test --workspace --no-fail-fast -- --test-threads=4 --skip faults:: --skip speed:: || status=$$?; \

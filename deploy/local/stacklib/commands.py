@@ -45,13 +45,14 @@ class Stack:
         ways = [self.services[name].up for name in ("kafka", "cassandra") if name in wanted]
         if "postgres" in wanted:
             ways.append(lambda: self._up_database(wanted))
-        with self._alone(), ThreadPoolExecutor(len(ways)) as pool:
-            failures = [error for way in [pool.submit(way) for way in ways] if (error := way.exception())]
-        if failures:
-            # One line each: a second problem is worth knowing before the first is mended.
-            unknown = [error for error in failures if not isinstance(error, StackError)]
-            raise unknown[0] if unknown else StackError("\n".join(str(error) for error in failures))
+        self._side_by_side(ways)
         self._show([name for name in NAMES if name in wanted])
+
+    def fetch(self):
+        """Fills the cache with what `up` will need, so that it can be done beside a build. Nothing stays running."""
+        self._check_disk()
+        java_home()
+        self._side_by_side([self.services["kafka"].prepare, self.services["cassandra"].prepare, self._prepare_database])
 
     def down(self, names, kill=False):
         """Stops the named services: Keycloak before its database."""
@@ -109,13 +110,25 @@ class Stack:
         }.items():
             print(f"{key}={value}")
 
-    def _up_database(self, wanted):
+    def _side_by_side(self, ways):
+        with self._alone(), ThreadPoolExecutor(len(ways)) as pool:
+            failures = [error for way in [pool.submit(way) for way in ways] if (error := way.exception())]
+        if failures:
+            # One line each: a second problem is worth knowing before the first is mended.
+            unknown = [error for error in failures if not isinstance(error, StackError)]
+            raise unknown[0] if unknown else StackError("\n".join(str(error) for error in failures))
+
+    def _prepare_database(self):
         database, server = self.services["postgres"], self.services["keycloak"]
         if not database.has_data():
             with ThreadPoolExecutor(2) as pool:
                 for prepared in [pool.submit(database.prepare), pool.submit(server.prepare)]:
                     prepared.result()
             database.template = template.prepare(database, server)
+
+    def _up_database(self, wanted):
+        database, server = self.services["postgres"], self.services["keycloak"]
+        self._prepare_database()
         database.up()
         if "keycloak" in wanted:
             server.up()

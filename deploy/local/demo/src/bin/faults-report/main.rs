@@ -120,7 +120,7 @@ fn commits(lines: &[Value]) -> String {
 const HEAD: &str = "# What the fault suite found\n\n\
 <!-- Written by `make faults`; the planted bugs stand in faults-planted.md. -->\n\n";
 
-const AGAIN: &str = "To repeat it: `make faults`, or one case `FAULTS=whole FAULTS_SEED=1 STACK=faults STACK_PORT_OFFSET=5000 cargo test \
+const AGAIN: &str = "To repeat it: `make faults`, or one case `FAULTS=whole FAULTS_SEED=1 STACK=faults STACK_PORT_OFFSET=3000 cargo test \
 --test it -- --test-threads=1 NAME`. `make test` plays the short forms. The cases are in `tests/it/faults/`; every one of them has, \
 beside its own oracle, those at the top of `storm.rs`: each user ends as the ledger says, no row of a deleted user is left, no row of a \
 living one is touched, every document of a deleted user is the blanked one, no two calls for one user overlap in one worker, all \
