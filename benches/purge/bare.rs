@@ -50,14 +50,7 @@ impl Bare {
         Ok(Self { client, realm, provider: stack.keycloak.provider_id.clone(), lock, tables, left })
     }
 
-    pub async fn purge(&mut self, users: &[String], block: usize) -> anyhow::Result<()> {
-        for users in users.chunks(block) {
-            self.purge_block(users).await?;
-        }
-        Ok(())
-    }
-
-    async fn purge_block(&self, users: &[String]) -> anyhow::Result<()> {
+    pub async fn purge_block(&self, users: &[String]) -> anyhow::Result<()> {
         let federated = users.iter().map(|user| format!("f:{}:{user}", self.provider));
         let ids: Vec<String> = users.iter().cloned().chain(federated).collect();
         self.client.batch_execute("BEGIN").await?;

@@ -1,8 +1,8 @@
 //! How fast the purge is, against a bare client that says the same statements: `make bench-purge`.
 //!
 //! 300,000 local and 300,000 federated users in the database of a real Keycloak, default durability. Turn by turn the bare
-//! client, the purge on one connection and the purge on two take equal portions, in changing order: what disturbs the machine
-//! disturbs all three. `BENCH_USERS=n` makes it shorter: so many users of each form.
+//! client and the purge, each on one connection and on two, take equal portions, in changing order: what disturbs the machine
+//! disturbs all four. `BENCH_USERS=n` makes it shorter: so many users of each form.
 
 mod bare;
 mod figures;
@@ -34,7 +34,7 @@ async fn main() -> anyhow::Result<()> {
     let stack = Stack::shared_database();
     let mut people = People::move_in(stack, of_each_form).await?;
     let store = store(stack)?;
-    let mut bare = Bare::connect(stack).await?;
+    let bare = [Bare::connect(stack).await?, Bare::connect(stack).await?];
     store.probe().await.map_err(|failure| anyhow::anyhow!(failure.story()))?;
 
     let portion = people.left() / (TURNS * Way::ALL.len() + 1);
@@ -45,7 +45,8 @@ async fn main() -> anyhow::Result<()> {
             let users = people.take(portion);
             let begun = Instant::now();
             match way {
-                Way::Bare => bare.purge(&users, BLOCK).await?,
+                Way::Bare => bare_purge(&bare[..1], &users).await?,
+                Way::BareTwo => bare_purge(&bare, &users).await?,
                 Way::One => purge(&store, &users, 1).await?,
                 Way::Two => purge(&store, &users, 2).await?,
             }
@@ -60,6 +61,17 @@ async fn main() -> anyhow::Result<()> {
 #[expect(clippy::disallowed_methods, reason = "no setting of the worker")]
 fn users_of_each_form() -> anyhow::Result<usize> {
     std::env::var("BENCH_USERS").map_or(Ok(300_000), |count| count.parse()).context("BENCH_USERS")
+}
+
+/// Blocks after one another on each of these connections.
+async fn bare_purge(clients: &[Bare], users: &[String]) -> anyhow::Result<()> {
+    let one = async |mine: usize| {
+        for block in users.chunks(BLOCK).skip(mine).step_by(clients.len()) {
+            clients[mine].purge_block(block).await?;
+        }
+        Ok(())
+    };
+    try_join_all((0..clients.len()).map(one)).await.map(drop)
 }
 
 /// Blocks after one another on each of so many connections.
