@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from . import scrape
 
@@ -18,12 +18,14 @@ class Query:
     expression: str
     legend: str
     variables: tuple
+    # What Grafana puts in.
+    times: dict = field(default_factory=lambda: VARIABLES)
 
     @property
     def plain(self):
         """Without Grafana's variables."""
         text = self.expression
-        for name, value in VARIABLES.items():
+        for name, value in self.times.items():
             text = text.replace(name, value)
         return re.sub("|".join(rf"\${name}\b" for name in self.variables) or "$^", ".*", text)
 

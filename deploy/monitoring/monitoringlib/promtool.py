@@ -1,4 +1,4 @@
-"""promtool: the one on the PATH, or Debian's, unpacked into the stack's cache.
+"""promtool and prometheus: those on the PATH, or Debian's, unpacked into the stack's cache.
 
 Unpacked, not installed: the package would also start a Prometheus as a service, and needs root.
 """
@@ -13,12 +13,12 @@ from stacklib.artifacts import Cache
 from stacklib.errors import StackError
 
 
-def find(say):
+def find(say, program="promtool"):
     """Its path."""
-    there = shutil.which("promtool")
+    there = shutil.which(program)
     if there:
         return Path(there)
-    return Cache(settings.load().cache, say).made("promtool", lambda folder: _unpack(folder, say)) / "usr" / "bin" / "promtool"
+    return Cache(settings.load().cache, say).made(program, lambda folder: _unpack(folder, say, program)) / "usr" / "bin" / program
 
 
 def judge(tool, *words, stdin=None):
@@ -27,15 +27,15 @@ def judge(tool, *words, stdin=None):
     return [] if done.returncode == 0 else [f"promtool {words[0]} {words[1]}:\n{done.stdout.decode().rstrip()}"]
 
 
-def _unpack(folder, say):
+def _unpack(folder, say, program):
     if not shutil.which("apt-get"):
-        raise StackError("this is not Debian: put promtool (a part of Prometheus) on the PATH by hand")
-    say("promtool", "fetching Debian's package prometheus")
+        raise StackError(f"this is not Debian: put {program} (a part of Prometheus) on the PATH by hand")
+    say(program, "fetching Debian's package prometheus")
     if not _download(folder) and not (_update() and _download(folder)):
         raise StackError("apt-get cannot fetch the package prometheus: as root, apt-get update")
     package = next(folder.glob("prometheus_*.deb"))
     unpacked = subprocess.run(["dpkg-deb", "--fsys-tarfile", package], stdout=subprocess.PIPE, check=True).stdout
-    subprocess.run(["tar", "-x", "-C", folder, "./usr/bin/promtool"], input=unpacked, check=True)
+    subprocess.run(["tar", "-x", "-C", folder, f"./usr/bin/{program}"], input=unpacked, check=True)
     package.unlink()
 
 

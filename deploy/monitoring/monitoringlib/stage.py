@@ -13,6 +13,17 @@ from stacklib.errors import StackError
 from stacklib.settings import HERE as LOCAL
 
 PATIENCE = 60
+CONFIG = """\
+# Short times: a recording has no ten minutes to wait.
+purge.mode = "delete"
+purge.verify = "canary"
+purge.canary_every = "2s"
+sync.settle_delay = "1s"
+sync.ambiguity = "1s"
+retry.attempts = 2
+delay.after = "20s"
+delay.looks = 2
+"""
 
 
 class Stage:
@@ -28,12 +39,15 @@ class Stage:
         self.sync_api_address, self.worker_address = f"{host}:{port}", f"{host}:{int(port) + 1}"
         self.folder = tempfile.TemporaryDirectory(prefix="user-purge-sync-")
         self.log = self.settings.state / "recorded-worker.log"
-        self.processes = []
+        self.processes, self.producers = [], {}
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
+        for producer in self.producers.values():
+            producer.stdin.close()
+            producer.wait(timeout=60)
         for process in reversed(self.processes):
             process.terminate()
         for process in self.processes:
@@ -71,11 +85,16 @@ class Stage:
         setup.run(self.cache, self.log, "postgres", place, self.env["POSTGRES_DB"], stdin=sql.encode())
 
     def publish(self, topic, records):
-        """One a line."""
-        command = [java_home() / "bin" / "java", "-Xmx128m", "-cp", f"{self.settings.cache}/kafka-{self.settings.versions['kafka']}/*",
-                   "org.apache.kafka.tools.ConsoleProducer", "--bootstrap-server", self.env["KAFKA_BROKERS"],
-                   "--topic", f"{self.env['ENV_NAME']}.{topic}"]
-        subprocess.run(command, input="\n".join(records).encode(), check=True, capture_output=True)
+        """One a line. The producer of a topic stays: each start of a JVM would cost a second."""
+        if topic not in self.producers:
+            command = [java_home() / "bin" / "java", "-Xmx128m", "-cp", f"{self.settings.cache}/kafka-{self.settings.versions['kafka']}/*",
+                       "org.apache.kafka.tools.ConsoleProducer", "--bootstrap-server", self.env["KAFKA_BROKERS"],
+                       "--topic", f"{self.env['ENV_NAME']}.{topic}"]
+            with open(self.log, "ab") as log:
+                self.producers[topic] = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log)
+        lines = self.producers[topic].stdin
+        lines.write("".join(f"{record}\n" for record in records).encode())
+        lines.flush()
 
     def _start(self, program, *arguments):
         with open(self.log, "ab") as log:
