@@ -40,7 +40,8 @@ test:
 	$(stack) down; \
 	if $(faults) $(stack) up; then \
 		$(faults) cargo test --test it --no-fail-fast -- --test-threads=4 keycloak:: smoke:: || status=$$?; \
-		$(faults) cargo test --test it --no-fail-fast -- --test-threads=1 faults:: || status=$$?; \
+		$(faults) cargo test --test it --no-fail-fast -- --test-threads=3 faults:: --skip faults::alone:: || status=$$?; \
+		$(faults) cargo test --test it --no-fail-fast -- --test-threads=1 faults::alone:: || status=$$?; \
 	else status=1; fi; \
 	$(faults) $(stack) reset; \
 	exit $$status

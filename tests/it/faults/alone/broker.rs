@@ -8,10 +8,10 @@ use local_stack::topics::{DELETE, FAILED, REQUEST, STATUS};
 use local_stack::users::new_ids;
 use local_stack::{Faults, Records, Service};
 
-use super::case::{Case, sized};
-use super::frontiers::Frontiers;
-use super::storm::{Setting, Storm};
 use crate::door::{Door, Way};
+use crate::faults::case::{Case, sized};
+use crate::faults::frontiers::Frontiers;
+use crate::faults::storm::{Setting, Storm};
 use crate::scene::PATIENCE;
 
 /// No record is so small: the broker refuses each, as it would with too few replicas if it had others.

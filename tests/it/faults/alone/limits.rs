@@ -10,8 +10,8 @@ use local_stack::users::new_ids;
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use super::case::{Case, sized};
-use super::storm::{Setting, Storm};
+use crate::faults::case::{Case, sized};
+use crate::faults::storm::{Setting, Storm};
 use crate::scene::PATIENCE;
 
 const SECOND: Duration = Duration::from_secs(1);

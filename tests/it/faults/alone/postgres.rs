@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use local_stack::{KeycloakRows, Service};
 
-use super::case::{Case, sized};
-use super::storm::{Setting, Storm};
 use crate::door::{Cut, Door};
+use crate::faults::case::{Case, sized};
+use crate::faults::storm::{Setting, Storm};
 use crate::scene::breaker_of;
 
 const SECOND: Duration = Duration::from_secs(1);

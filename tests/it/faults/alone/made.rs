@@ -9,7 +9,7 @@ use user_purge_sync::adapters::keycloak::PgIdentityStore;
 use user_purge_sync::domain::verdict::PurgeKind;
 use user_purge_sync::ports::{Failure, IdentityStore, Purged};
 
-use super::case::Dice;
+use crate::faults::case::Dice;
 use crate::keycloak::made_by_keycloak::dump::Dump;
 use crate::keycloak::made_by_keycloak::life::{Form, Life};
 use crate::keycloak::made_by_keycloak::traces;

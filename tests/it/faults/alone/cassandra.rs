@@ -7,9 +7,9 @@ use local_stack::Service;
 use local_stack::users::new_ids;
 use scylla::client::session_builder::SessionBuilder;
 
-use super::case::{Case, sized};
-use super::storm::{Setting, Storm};
 use crate::door::Door;
+use crate::faults::case::{Case, sized};
+use crate::faults::storm::{Setting, Storm};
 use crate::scene::breaker_of;
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -7,8 +7,8 @@ use local_stack::topics::{DELETE, REQUEST};
 use local_stack::users::new_ids;
 use local_stack::{KeycloakRows, eventually};
 
-use super::case::{Case, sized};
-use super::storm::{Setting, Storm};
+use crate::faults::case::{Case, sized};
+use crate::faults::storm::{Setting, Storm};
 use crate::scene::{PATIENCE, breaker_of};
 
 const SECOND: Duration = Duration::from_secs(1);
