@@ -17,3 +17,4 @@ mod program;
 mod scene;
 mod speed;
 mod systems;
+mod tls;

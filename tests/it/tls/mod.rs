@@ -1,0 +1,4 @@
+//! TLS and logins against real servers, with certificates made in the test: right, wrong, expired, and replaced while
+//! the worker runs.
+
+mod certificates;
