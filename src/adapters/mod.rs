@@ -4,5 +4,6 @@ pub mod cassandra;
 pub mod kafka;
 pub mod keycloak;
 pub mod search;
+pub mod secret;
 pub mod sync_api;
 pub mod tls;

@@ -9,11 +9,12 @@ use reqwest::{Client, StatusCode, Url, redirect};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::tls;
+use super::tls::{self, Keys, Trust};
 use crate::domain::ids::UserId;
 use crate::ports::{Blame, Disposition, Failure};
 use crate::settings::SearchSettings;
 
+const KEYS: Keys = Keys { ca_file: "search.ca_file", address: "search.endpoint" };
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Two numbers of one document, and what the index says of itself.
 const MAX_BODY: usize = 64 * 1024;
@@ -50,8 +51,8 @@ impl UserIndex {
             // Only the configuration says where users' ids are sent, never a proxy variable of the environment.
             .no_proxy();
         let builder = if url.scheme() == "https" {
-            builder
-                .tls_backend_preconfigured(tls::client_config(settings.ca_file.as_deref()).context("search.ca_file")?)
+            let trust = Trust::of(KEYS, settings.ca_file.as_deref()).client_config();
+            builder.tls_backend_preconfigured(trust.context(KEYS.ca_file)?)
         } else {
             builder.tls_certs_only([])
         };
@@ -100,6 +101,9 @@ struct Hit {
 
 /// Without the address: it is in the configuration, and the error would repeat it.
 fn unreachable(error: reqwest::Error) -> Failure {
+    if let Some(refusal) = tls::refusal(&error, KEYS) {
+        return Failure::new(Disposition::Hold, "certificate").because(refusal);
+    }
     Failure::new(Disposition::Retry(Blame::Server), "search_unreachable").because(error.without_url())
 }
 

@@ -2,6 +2,7 @@
 //!
 //! `load` puts the layers on top of each other, `aliases` knows Sunbird's own names, `validate` the rules between keys.
 
+mod admin_api;
 mod aliases;
 mod batch_job;
 mod fields;
@@ -25,6 +26,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
+pub use admin_api::AdminApiSettings;
 pub use batch_job::{BatchJob, with_context_params};
 pub use keycloak_tables::{TableAction, TableChoice};
 pub use load::{Loaded, Origins, Problem, SettingsError, environment};
@@ -160,6 +162,8 @@ pub struct CassandraSettings {
     pub username: String,
     #[serde(serialize_with = "fields::redacted")]
     pub password: SecretString,
+    /// Read at each new connection; instead of `password`.
+    pub password_file: Option<PathBuf>,
     pub keyspace: String,
     pub consistency_level: String,
     /// Empty: no preference.
@@ -179,6 +183,8 @@ pub struct SyncSettings {
     pub endpoint: String,
     #[serde(serialize_with = "fields::redacted")]
     pub api_key: SecretString,
+    /// Read at each call; instead of `api_key`.
+    pub api_key_file: Option<PathBuf>,
     #[serde(deserialize_with = "fields::choice")]
     pub mode: SyncMode,
     /// An upper bound; what is 0 or less in a file has become 100.
@@ -213,6 +219,8 @@ pub struct KeycloakSettings {
     pub username: String,
     #[serde(serialize_with = "fields::redacted")]
     pub password: SecretString,
+    /// Read at each new connection; instead of `password`.
+    pub password_file: Option<PathBuf>,
     pub schema: String,
     /// The realm's name; its id is looked up.
     pub realm: String,
@@ -232,22 +240,6 @@ pub struct KeycloakSettings {
     pub tls: TlsSettings,
     pub trail: TrailSettings,
     pub admin_api: AdminApiSettings,
-}
-
-/// The step that ends access: without it a purged user's tokens go on being refreshed.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct AdminApiSettings {
-    pub enabled: bool,
-    /// With `/auth` where Keycloak has it.
-    pub url: String,
-    pub client_id: String,
-    #[serde(serialize_with = "fields::redacted")]
-    pub client_secret: SecretString,
-    #[serde(with = "humantime_serde")]
-    pub timeout: Duration,
-    pub concurrency: usize,
-    pub ca_file: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]

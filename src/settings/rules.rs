@@ -1,6 +1,9 @@
 //! The words in which `validate` says what may be: each finds one kind of mistake and names the key.
 
+use std::path::PathBuf;
 use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
 
 use super::load::Problem;
 
@@ -45,6 +48,12 @@ impl Rules {
         if !holds {
             self.fail(key, message.to_owned());
         }
+    }
+
+    /// A secret stands in the configuration or in a file: which of two would hold is nobody's guess.
+    pub(super) fn one_of(&mut self, secret: &SecretString, file: Option<&PathBuf>, key: &str) {
+        let both = file.is_some() && !secret.expose_secret().is_empty();
+        self.require(!both, &format!("{key}_file"), &format!("and {key} are both set; keep one of them"));
     }
 
     pub(super) fn positive(&mut self, value: Duration, key: &str) {

@@ -166,6 +166,12 @@ impl Settings {
             let key = format!("cassandra.tables.{object_type}");
             rules.require(is_identifier(table), &key, "must be of letters, digits and '_'");
         }
+        rules.one_of(&cassandra.password, cassandra.password_file.as_ref(), "cassandra.password");
+        rules.require(
+            cassandra.password_file.is_none() || !cassandra.username.is_empty(),
+            "cassandra.password_file",
+            "is not used: cassandra.username is empty, which means no authentication",
+        );
         rules.positive(cassandra.timeout, "cassandra.timeout");
         rules.within(cassandra.block_size, 1, 1000, "cassandra.block_size");
         rules.within(cassandra.concurrency, 1, 256, "cassandra.concurrency");
@@ -174,6 +180,7 @@ impl Settings {
     fn check_sync(&self, rules: &mut Rules) {
         let sync = &self.sync;
         rules.url(&sync.endpoint, "sync.endpoint");
+        rules.one_of(&sync.api_key, sync.api_key_file.as_ref(), "sync.api_key");
         rules.require(sync.block_size <= 1000, "sync.block_size", "must be at most 1000");
         rules.within(sync.concurrency, 1, 256, "sync.concurrency");
         rules.require(
@@ -210,6 +217,7 @@ impl Settings {
         for (key, provider) in providers.chain([("keycloak.provider_id", &keycloak.provider_id)]) {
             rules.require(!provider.contains(':'), key, "must be the component's id alone, without f: and user");
         }
+        rules.one_of(&keycloak.password, keycloak.password_file.as_ref(), "keycloak.password");
         keycloak_tables::check(&keycloak.tables, rules);
         if matches!(purge.mode, None | Some(PurgeMode::Off)) {
             return;
@@ -233,12 +241,15 @@ impl Settings {
             return;
         }
         rules.url(&admin_api.url, "keycloak.admin_api.url");
-        for (key, value) in [
-            ("keycloak.admin_api.client_id", admin_api.client_id.as_str()),
-            ("keycloak.admin_api.client_secret", admin_api.client_secret.expose_secret()),
+        let has_secret = !admin_api.client_secret.expose_secret().is_empty() || admin_api.client_secret_file.is_some();
+        for (key, is_set) in [
+            ("keycloak.admin_api.client_id", !admin_api.client_id.is_empty()),
+            ("keycloak.admin_api.client_secret", has_secret),
         ] {
-            rules.require(!value.is_empty(), key, "must not be empty when keycloak.admin_api.enabled is true");
+            rules.require(is_set, key, "must not be empty when keycloak.admin_api.enabled is true");
         }
+        let file = admin_api.client_secret_file.as_ref();
+        rules.one_of(&admin_api.client_secret, file, "keycloak.admin_api.client_secret");
         rules.positive(admin_api.timeout, "keycloak.admin_api.timeout");
         rules.within(admin_api.concurrency, 1, 256, "keycloak.admin_api.concurrency");
     }

@@ -9,9 +9,9 @@ use scylla::client::session::Session;
 use scylla::client::session_builder::SessionBuilder;
 use scylla::policies::load_balancing::DefaultPolicy;
 use scylla::policies::retry::DefaultRetryPolicy;
-use secrecy::ExposeSecret;
 
 use super::failure::{Trouble, failure};
+use super::login::Login;
 use super::target::Target;
 use crate::domain::ids::ObjectType;
 use crate::ports::{Disposition, Failure};
@@ -64,7 +64,7 @@ async fn connect(target: &Target) -> Result<Session, Trouble> {
         .fetch_full_schema_metadata(false)
         .tls_context(target.trust.clone());
     if let Some((user, password)) = &target.credentials {
-        builder = builder.user(user, password.expose_secret());
+        builder = builder.authenticator_provider(Arc::new(Login::new(user, password)));
     }
     Ok(builder.build().await?)
 }

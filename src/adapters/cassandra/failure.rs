@@ -6,6 +6,8 @@ use scylla::errors::{
     RequestError, UseKeyspaceError,
 };
 
+use super::login::PASSWORD_FILE;
+use super::target::KEYS;
 use crate::adapters::tls;
 use crate::ports::Blame::{Call, Server};
 use crate::ports::Disposition::{self, Hold, Retry};
@@ -49,11 +51,15 @@ pub(super) enum Trouble {
 /// | the same, but Cassandra could not read its own table of roles ("Unable to perform …") | Retry, server | `unavailable` |
 /// | `Unauthorized` | Hold | `unauthorized` |
 /// | a certificate that is not believed | Hold | `certificate` |
+/// | a password that cannot be read from its file | Hold | `secret_file` |
 /// | `Invalid`, `SyntaxError`, `ConfigError`: no such keyspace, table or column, no such level | Hold | `invalid_statement` |
 /// | columns of other types than read | Hold | `columns` |
 /// | anything else | Hold | `unnamed` |
 pub(super) fn failure(trouble: impl Into<Trouble>) -> Failure {
     let trouble = trouble.into();
+    if let Some(refusal) = refusal(&trouble) {
+        return Failure::new(Hold, "certificate").because(refusal);
+    }
     let (disposition, reason) = match &trouble {
         Trouble::Connect(error) => of_session(error),
         Trouble::Prepare(error) => of_prepare(error),
@@ -70,6 +76,22 @@ type Named = (Disposition, &'static str);
 const TIMEOUT: Named = (Retry(Server), "timeout");
 const CONNECTION: Named = (Retry(Server), "connection");
 const UNNAMED: Named = (Hold, "unnamed");
+
+/// Without the driver's words around it, which are many.
+fn refusal(trouble: &Trouble) -> Option<tls::Refusal> {
+    let (Trouble::Connect(NewSessionError::MetadataError(MetadataError::ConnectionPoolError(pool)))
+    | Trouble::Prepare(PrepareError::ConnectionPoolError(pool))
+    | Trouble::Execute(ExecutionError::ConnectionPoolError(pool))) = trouble
+    else {
+        return None;
+    };
+    match pool {
+        ConnectionPoolError::Broken { last_connection_error: ConnectionError::IoError(error) } => {
+            tls::refusal(&**error, KEYS)
+        }
+        _ => None,
+    }
+}
 
 // The driver's errors do not all show what they wrap through `source`, so each kind is opened here by hand.
 
@@ -141,11 +163,14 @@ fn of_pool(error: &ConnectionPoolError) -> Named {
 fn of_connection(error: &ConnectionError) -> Named {
     match error {
         ConnectionError::ConnectTimeout => TIMEOUT,
-        ConnectionError::IoError(error) if tls::is_certificate_error(&**error) => (Hold, "certificate"),
+        ConnectionError::IoError(error) if tls::refusal(&**error, KEYS).is_some() => (Hold, "certificate"),
         ConnectionError::UseKeyspaceError(error) => of_use_keyspace(error),
         ConnectionError::ConnectionSetupRequestError(error) => match &error.error {
             ConnectionSetupRequestErrorKind::DbError(error, message) => of_database(error, message),
             ConnectionSetupRequestErrorKind::BrokenConnection(_) => CONNECTION,
+            ConnectionSetupRequestErrorKind::StartAuthSessionError(said) if said.starts_with(PASSWORD_FILE) => {
+                (Hold, "secret_file")
+            }
             ConnectionSetupRequestErrorKind::MissingAuthentication
             | ConnectionSetupRequestErrorKind::StartAuthSessionError(_)
             | ConnectionSetupRequestErrorKind::AuthChallengeEvaluationError(_)

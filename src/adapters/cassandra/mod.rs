@@ -5,6 +5,7 @@
 
 mod contact;
 mod failure;
+mod login;
 mod scan;
 mod target;
 #[cfg(test)]
@@ -27,6 +28,7 @@ use tokio::time::timeout;
 
 use self::failure::{Trouble, failure};
 use self::target::Target;
+use crate::adapters::tls::Ends;
 use crate::domain::event::TokenRange;
 use crate::domain::ids::{ObjectType, UserId};
 use crate::domain::verdict::UserRow;
@@ -46,6 +48,11 @@ impl CassandraDirectory {
     /// Checks the settings and reads the CA file; nothing is connected before the first use.
     pub fn new(settings: &CassandraSettings) -> anyhow::Result<Self> {
         Ok(Self { target: Target::new(settings)?, session: OnceCell::new() })
+    }
+
+    /// When the certificates of the nodes end.
+    pub fn certificates(&self) -> Ends {
+        self.target.ends.clone()
     }
 
     async fn session(&self) -> Result<&CachingSession, Failure> {

@@ -6,17 +6,19 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use scylla::statement::Consistency;
-use secrecy::SecretString;
 
-use crate::adapters::tls;
+use crate::adapters::secret::Secret;
+use crate::adapters::tls::{Ends, Keys, Trust};
 use crate::domain::ids::ObjectType;
 use crate::settings::CassandraSettings;
+
+pub(super) const KEYS: Keys = Keys { ca_file: "cassandra.tls.ca_file", address: "cassandra.hosts" };
 
 pub(super) struct Target {
     /// `host:port`; names are resolved when connecting, and again when every known address is dead.
     pub(super) nodes: Vec<String>,
     /// None: no authentication, as Sunbird's installers run it.
-    pub(super) credentials: Option<(String, SecretString)>,
+    pub(super) credentials: Option<(String, Secret)>,
     pub(super) keyspace: Identifier,
     tables: BTreeMap<ObjectType, Identifier>,
     pub(super) consistency: Consistency,
@@ -27,6 +29,8 @@ pub(super) struct Target {
     /// Reads under way at once in one call.
     pub(super) concurrency: usize,
     pub(super) trust: Option<Arc<rustls::ClientConfig>>,
+    /// When the certificates of the nodes end.
+    pub(super) ends: Ends,
 }
 
 /// A name that can stand in a statement as it is: no quotes, no injection. All of Sunbird's are lower case.
@@ -65,11 +69,15 @@ impl Target {
             .collect::<anyhow::Result<BTreeMap<_, _>>>()?;
         ensure!(tables.contains_key(&ObjectType::user()), "cassandra.tables names no table for the object type user");
         let tls = &settings.tls;
-        let trust = tls.enabled.then(|| tls::client_config(tls.ca_file.as_deref()).context("cassandra.tls"));
+        let ends = Ends::default();
+        // The driver knows nodes by their addresses alone, and certificates are made for names.
+        let names = settings.hosts.iter().map(|host| name(host));
+        let trust = Trust::of(KEYS, tls.ca_file.as_deref()).or_for(names).noting(&ends);
+        let trust = tls.enabled.then(|| trust.client_config().context("cassandra.tls"));
+        let password = Secret::of(&settings.password, "cassandra.password_file", settings.password_file.as_deref());
         Ok(Self {
             nodes: settings.hosts.iter().map(|host| node(host, settings.port)).collect::<anyhow::Result<_>>()?,
-            credentials: (!settings.username.is_empty())
-                .then(|| (settings.username.clone(), settings.password.clone())),
+            credentials: (!settings.username.is_empty()).then(|| (settings.username.clone(), password)),
             keyspace: Identifier::parse("cassandra.keyspace", &settings.keyspace)?,
             tables,
             consistency: consistency(&settings.consistency_level)?,
@@ -77,6 +85,7 @@ impl Target {
             timeout: settings.timeout,
             concurrency: settings.concurrency,
             trust: trust.transpose()?.map(Arc::new),
+            ends,
         })
     }
 
@@ -109,6 +118,15 @@ fn node(host: &str, port: u16) -> anyhow::Result<String> {
     }
 }
 
+/// The host without the port that it may bring.
+fn name(host: &str) -> &str {
+    if host.parse::<std::net::Ipv6Addr>().is_ok() {
+        return host;
+    }
+    let host = host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map_or(host, |(name, _)| name);
+    host.trim_start_matches('[').trim_end_matches(']')
+}
+
 /// The levels that a read can have.
 fn consistency(level: &str) -> anyhow::Result<Consistency> {
     Ok(match level.to_ascii_uppercase().as_str() {
@@ -138,6 +156,7 @@ pub(super) mod tests {
             port: 9042,
             username: String::new(),
             password: "".into(),
+            password_file: None,
             keyspace: "sunbird".into(),
             consistency_level: "LOCAL_QUORUM".into(),
             local_datacenter: String::new(),

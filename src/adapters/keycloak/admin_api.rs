@@ -13,9 +13,12 @@ use tokio::sync::Semaphore;
 
 use super::http_failure::{Subject, of_status, of_transport};
 use super::token::Tokens;
-use crate::adapters::tls;
+use crate::adapters::secret::Secret;
+use crate::adapters::tls::{Ends, Keys, Trust};
 use crate::ports::{Blame, Disposition, Failure, UserCache};
 use crate::settings::KeycloakSettings;
+
+pub(super) const KEYS: Keys = Keys { ca_file: "keycloak.admin_api.ca_file", address: "keycloak.admin_api.url" };
 
 /// A client of the configured realm's Admin API.
 pub struct AdminApi {
@@ -25,6 +28,7 @@ pub struct AdminApi {
     concurrency: usize,
     /// Bounds the calls of all blocks together.
     permits: Semaphore,
+    ends: Ends,
 }
 
 impl AdminApi {
@@ -39,10 +43,15 @@ impl AdminApi {
             base.scheme() == "http" || base.scheme() == "https",
             "keycloak.admin_api.url: not http or https"
         );
-        let http = Client::builder()
-            .tls_backend_preconfigured(
-                tls::client_config(api.ca_file.as_deref()).context("keycloak.admin_api.ca_file")?,
-            )
+        let ends = Ends::default();
+        let builder = if base.scheme() == "https" {
+            let trust = Trust::of(KEYS, api.ca_file.as_deref()).noting(&ends);
+            Client::builder().tls_backend_preconfigured(trust.client_config().context(KEYS.ca_file)?)
+        } else {
+            // Without TLS no roots are needed, and a small image has none.
+            Client::builder().tls_certs_only([])
+        };
+        let http = builder
             .timeout(api.timeout)
             // A redirect would turn a POST into a GET that succeeds.
             .redirect(redirect::Policy::none())
@@ -50,13 +59,21 @@ impl AdminApi {
             .context("keycloak.admin_api")?;
         let endpoint = below(&base, &["realms", &settings.realm, "protocol", "openid-connect", "token"]);
         let concurrency = api.concurrency.max(1);
+        let file = api.client_secret_file.as_deref();
+        let secret = Secret::of(&api.client_secret, "keycloak.admin_api.client_secret_file", file);
         Ok(Self {
             http,
             realm: below(&base, &["admin", "realms", &settings.realm]),
-            tokens: Tokens::new(endpoint, api.client_id.clone(), api.client_secret.clone()),
+            tokens: Tokens::new(endpoint, api.client_id.clone(), secret),
             concurrency,
             permits: Semaphore::new(concurrency),
+            ends,
         })
+    }
+
+    /// When the certificates of the Admin API end.
+    pub fn certificates(&self) -> Ends {
+        self.ends.clone()
     }
 
     pub(super) fn concurrency(&self) -> usize {

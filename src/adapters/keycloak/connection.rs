@@ -5,19 +5,17 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::maybe_done;
-use secrecy::ExposeSecret;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout};
-use tokio_postgres::config::SslMode;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, NoTls, Row, SimpleQueryMessage, Statement};
-use tokio_postgres_rustls::MakeRustlsConnect;
+use tokio_postgres::{Client, Row, SimpleQueryMessage, Statement};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::failure::{certificates, of_postgres, silent};
+use super::connect::connect_bounded;
+use super::failure::{of_postgres, silent};
 use super::schema::{Intent, STAMP, Schema, SchemaWarning, Survey, TableMap, ghosts};
 use super::statements::{Effect, Statements};
-use crate::adapters::tls;
+use crate::adapters::tls::Ends;
 use crate::ports::{Blame, Disposition, Failure};
 use crate::settings::{KeycloakSettings, PurgeMode, PurgeSettings};
 
@@ -36,6 +34,7 @@ pub(super) struct Connections {
     idle: Mutex<Vec<Connection>>,
     permits: Semaphore,
     told: Mutex<Told>,
+    ends: Ends,
 }
 
 /// What the log has been told.
@@ -85,7 +84,12 @@ impl<'a> Call<'a> {
 impl Connections {
     pub(super) fn new(settings: KeycloakSettings, intent: Intent, limit: usize) -> Self {
         let permits = Semaphore::new(limit.max(1));
-        Self { settings, intent, idle: Mutex::default(), permits, told: Mutex::default() }
+        Self { settings, intent, idle: Mutex::default(), permits, told: Mutex::default(), ends: Ends::default() }
+    }
+
+    /// When the certificates of the database end.
+    pub(super) fn certificates(&self) -> Ends {
+        self.ends.clone()
     }
 
     /// Takes an idle connection, or opens one and runs the start-up checks on it.
@@ -105,7 +109,7 @@ impl Connections {
     }
 
     async fn open(&self) -> Result<Connection, Failure> {
-        let connection = Connection::open(&self.settings, self.intent).await?;
+        let connection = Connection::open(&self.settings, self.intent, &self.ends).await?;
         self.tell(&connection.schema.warnings);
         if self.ghosts_are_due() {
             let looking = ghosts(&connection.client, &self.settings, &connection.schema.realm_id);
@@ -150,10 +154,10 @@ impl std::ops::Deref for Lease<'_> {
 }
 
 impl Connection {
-    async fn open(settings: &KeycloakSettings, intent: Intent) -> Result<Self, Failure> {
+    async fn open(settings: &KeycloakSettings, intent: Intent, ends: &Ends) -> Result<Self, Failure> {
         let opening = async {
             let checked = Instant::now();
-            let (client, driver) = connect_bounded(settings).await?;
+            let (client, driver) = connect_bounded(settings, ends).await?;
             let schema = Schema::check(&client, settings, intent).await?;
             let effect = intent.effect;
             let statements = Statements::prepare(&client, &schema, settings.trail, effect).await?;
@@ -234,7 +238,7 @@ pub async fn table_map(settings: &KeycloakSettings, purge: &PurgeSettings) -> Re
     let effect = if purge.mode == Some(PurgeMode::DryRun) { Effect::Count } else { Effect::Delete };
     let intent = Intent::of(effect, purge);
     let looking = async {
-        let (client, _driver) = connect_bounded(settings).await?;
+        let (client, _driver) = connect_bounded(settings, &Ends::default()).await?;
         let mut survey = Survey::take(&client, settings, intent).await?;
         if let Some(realm) = &survey.realm {
             survey.warnings.extend(ghosts(&client, settings, &realm.id).await?);
@@ -242,45 +246,4 @@ pub async fn table_map(settings: &KeycloakSettings, purge: &PurgeSettings) -> Re
         Ok(TableMap::of(survey))
     };
     timeout(CONNECT_PATIENCE + GRACE, looking).await.map_err(|_| silent())?
-}
-
-async fn connect_bounded(settings: &KeycloakSettings) -> Result<(Client, AbortOnDropHandle<()>), Failure> {
-    let (client, driver) = connect(settings).await?;
-    let bound = format!("SET statement_timeout = {}", settings.statement_timeout.as_millis());
-    client.batch_execute(&bound).await.map_err(of_postgres)?;
-    Ok((client, driver))
-}
-
-pub(super) async fn connect(settings: &KeycloakSettings) -> Result<(Client, AbortOnDropHandle<()>), Failure> {
-    let mut config = tokio_postgres::Config::new();
-    config
-        .host(&settings.host)
-        .port(settings.port)
-        .dbname(&settings.database)
-        .user(&settings.username)
-        .password(settings.password.expose_secret())
-        .application_name("user-purge-sync")
-        .keepalives_idle(Duration::from_secs(30));
-    if settings.tls.enabled {
-        let trust = tls::client_config(settings.tls.ca_file.as_deref()).map_err(|error| certificates(&error))?;
-        config.ssl_mode(SslMode::Require);
-        let (client, connection) = config.connect(MakeRustlsConnect::new(trust)).await.map_err(of_postgres)?;
-        return Ok((client, drive(connection)));
-    }
-    config.ssl_mode(SslMode::Disable);
-    let (client, connection) = config.connect(NoTls).await.map_err(of_postgres)?;
-    Ok((client, drive(connection)))
-}
-
-/// The task lives exactly as long as its connection; its error reaches every call as "closed".
-#[expect(clippy::disallowed_methods, reason = "aborted with its connection, so it outlives nothing")]
-fn drive(
-    connection: impl Future<Output = Result<(), tokio_postgres::Error>> + Send + 'static,
-) -> AbortOnDropHandle<()> {
-    AbortOnDropHandle::new(tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            let failure = of_postgres(error);
-            tracing::debug!(reason = %failure, "a connection to Keycloak's database ended");
-        }
-    }))
 }

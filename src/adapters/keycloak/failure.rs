@@ -7,6 +7,9 @@ use std::io;
 
 use tokio_postgres::error::{DbError, Error, SqlState};
 
+use super::connect::KEYS;
+use crate::adapters::secret::SecretUnreadable;
+use crate::adapters::tls;
 use crate::ports::{Blame, Disposition, Failure};
 
 /// A failure of PostgreSQL, without anything that could be personal.
@@ -22,8 +25,10 @@ pub(super) enum PostgresError {
     Silent,
     #[error("keycloak.tls: the handshake failed: {0}")]
     Handshake(rustls::Error),
-    #[error("keycloak.tls.ca_file: {0:#}")]
-    Certificates(String),
+    #[error("keycloak.tls.enabled: the server speaks no TLS")]
+    NoTls,
+    #[error("keycloak.tls.ca_file: {0}")]
+    Authorities(String),
     #[error("keycloak.tls, keycloak.username: PostgreSQL and this client do not understand each other")]
     Protocol,
 }
@@ -37,7 +42,7 @@ pub(super) enum PostgresError {
 /// | 40P01 deadlock, 40001 serialization, 55P03 lock not available, 23503 foreign key, 57014 statement timeout | Retry (call) |
 /// | 22021, 22P05: an id has a character that the database's encoding has not | Retry (call): splitting finds whose |
 /// | 28 login, 3D000 database, 3F000 schema, 42P01 table, 42501 privilege | Hold |
-/// | a failed TLS handshake | Hold |
+/// | a certificate that is not believed, another failed TLS handshake, a server without TLS | Hold |
 /// | anything nobody has named | Hold |
 pub(super) fn of_postgres(error: Error) -> Failure {
     if error.is_closed() {
@@ -46,6 +51,13 @@ pub(super) fn of_postgres(error: Error) -> Failure {
     let Some(cause) = error.into_source() else { return misunderstood() };
     if let Some(server) = cause.downcast_ref::<DbError>() {
         return of_server(server.code(), server.severity(), table_of(server));
+    }
+    // The driver has no word for it but this sentence.
+    if cause.to_string() == "server does not support TLS" {
+        return Failure::new(Disposition::Hold, "tls").because(PostgresError::NoTls);
+    }
+    if let Some(refusal) = tls::refusal(&*cause, KEYS) {
+        return Failure::new(Disposition::Hold, "certificate").because(refusal);
     }
     if let Some(handshake) = in_chain::<rustls::Error>(&*cause) {
         return Failure::new(Disposition::Hold, "tls").because(PostgresError::Handshake(handshake.clone()));
@@ -61,9 +73,14 @@ pub(super) fn silent() -> Failure {
     unreachable(PostgresError::Silent)
 }
 
-/// The certificates to trust cannot be read.
-pub(super) fn certificates(error: &anyhow::Error) -> Failure {
-    Failure::new(Disposition::Hold, "tls").because(PostgresError::Certificates(format!("{error:#}")))
+/// The authorities to trust cannot be read.
+pub(super) fn of_ca_file(error: &anyhow::Error) -> Failure {
+    Failure::new(Disposition::Hold, "certificate").because(PostgresError::Authorities(format!("{error:#}")))
+}
+
+/// The password cannot be read.
+pub(super) fn of_password_file(error: SecretUnreadable) -> Failure {
+    Failure::new(Disposition::Hold, "secret_file").because(error)
 }
 
 fn of_server(code: &SqlState, severity: &str, table: Option<String>) -> Failure {
@@ -109,6 +126,8 @@ fn key_of(code: &str) -> &'static str {
         "3D000" => "keycloak.database",
         "3F000" | "42P01" | "42703" => "keycloak.schema",
         "42501" => "keycloak.username lacks a right that deploy/keycloak-role.sql grants",
+        // `pg_hba.conf` has no line for this role, from here, over such a connection.
+        "28000" => "keycloak.username, keycloak.tls.enabled",
         _ if code.starts_with("28") => "keycloak.username, keycloak.password",
         _ => "keycloak.host",
     }

@@ -6,6 +6,9 @@ use std::time::Duration;
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 
+use super::admin_api::KEYS;
+use crate::adapters::secret::SecretUnreadable;
+use crate::adapters::tls;
 use crate::ports::{Blame, Disposition, Failure};
 
 /// The rest that a 429 asks for when it does not say how long.
@@ -77,9 +80,12 @@ pub(super) fn of_token_status(status: StatusCode, headers: &HeaderMap) -> Failur
 /// | failure | disposition |
 /// | --- | --- |
 /// | connecting, timeout, connection lost | Retry (server) |
-/// | a failed TLS handshake | Hold |
+/// | a certificate that is not believed, another failed TLS handshake | Hold |
 /// | an answer that is not Keycloak's | Hold |
 pub(super) fn of_transport(error: reqwest::Error) -> Failure {
+    if let Some(refusal) = tls::refusal(&error, KEYS) {
+        return Failure::new(Disposition::Hold, "certificate").because(refusal);
+    }
     let (disposition, reason) = if error.is_timeout() {
         (Disposition::Retry(Blame::Server), "timeout")
     } else if is_handshake(&error) {
@@ -96,6 +102,11 @@ pub(super) fn of_transport(error: reqwest::Error) -> Failure {
     let cause = error.source().map_or_else(|| error.to_string(), innermost);
     let told = if error.is_decode() { "the answer is not Keycloak's".to_owned() } else { cause };
     Failure::new(disposition, reason).because(AdminApiError::Transport(told))
+}
+
+/// The client's secret cannot be read.
+pub(super) fn of_secret_file(error: SecretUnreadable) -> Failure {
+    Failure::new(Disposition::Hold, "secret_file").because(error)
 }
 
 fn is_handshake(error: &reqwest::Error) -> bool {

@@ -9,6 +9,7 @@ mod ancient;
 mod authz;
 mod block;
 mod canary;
+mod connect;
 mod connection;
 mod ending;
 mod failure;

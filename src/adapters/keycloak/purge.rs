@@ -17,6 +17,7 @@ use super::id_forms::IdForms;
 use super::schema::Intent;
 use super::statements::Effect;
 use super::transaction::{self, Ended, Sessions};
+use crate::adapters::tls::Ends;
 use crate::ports::{Blame, CallResult, Disposition, Failure, IdentityStore, PurgeOrder, Purged, UserCache};
 use crate::settings::{KeycloakSettings, PurgeMode, PurgeSettings};
 
@@ -63,6 +64,11 @@ impl PgIdentityStore {
     pub fn watched_by(mut self, canary: Option<Canary>) -> Self {
         self.canary = canary.filter(|_| self.effect == Effect::Delete);
         self
+    }
+
+    /// When the certificates of the database end.
+    pub fn certificates(&self) -> Ends {
+        self.connections.certificates()
     }
 
     async fn purge_block(&self, orders: &[PurgeOrder]) -> CallResult<Purged> {

@@ -7,7 +7,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
-use super::http_failure::{of_token_status, of_transport};
+use super::http_failure::{of_secret_file, of_token_status, of_transport};
+use crate::adapters::secret::Secret;
 use crate::ports::Failure;
 
 /// A token is renewed when so much of its life is left, at most half of it.
@@ -17,7 +18,7 @@ const RENEW_BEFORE: Duration = Duration::from_secs(10);
 pub(super) struct Tokens {
     endpoint: Url,
     client_id: String,
-    client_secret: SecretString,
+    client_secret: Secret,
     current: Mutex<Option<Token>>,
 }
 
@@ -34,7 +35,7 @@ struct Answer {
 }
 
 impl Tokens {
-    pub(super) fn new(endpoint: Url, client_id: String, client_secret: SecretString) -> Self {
+    pub(super) fn new(endpoint: Url, client_id: String, client_secret: Secret) -> Self {
         Self { endpoint, client_id, client_secret, current: Mutex::new(None) }
     }
 
@@ -57,10 +58,11 @@ impl Tokens {
     }
 
     async fn fetch(&self, http: &Client) -> Result<Token, Failure> {
+        let client_secret = self.client_secret.read().map_err(of_secret_file)?;
         let form = [
             ("grant_type", "client_credentials"),
             ("client_id", &self.client_id),
-            ("client_secret", self.client_secret.expose_secret()),
+            ("client_secret", client_secret.expose_secret()),
         ];
         let asked = Instant::now();
         let response = http.post(self.endpoint.clone()).form(&form).send().await.map_err(of_transport)?;

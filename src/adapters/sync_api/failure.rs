@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use reqwest::StatusCode;
 
+use super::KEYS;
 use crate::adapters::tls;
 use crate::domain::ids::ObjectType;
 use crate::ports::Blame::{Call, Server, Throttle};
@@ -14,6 +15,8 @@ use crate::ports::Failure;
 #[derive(Debug)]
 pub(super) enum Trouble {
     Transport(reqwest::Error),
+    /// The key cannot be read, or cannot be sent.
+    Key(anyhow::Error),
     Status {
         status: StatusCode,
         /// A page for people: it comes from something in front of the service, or from its framework.
@@ -42,6 +45,7 @@ impl From<reqwest::Error> for Trouble {
 /// | the call ended with | disposition | reason |
 /// | --- | --- | --- |
 /// | a certificate that is not believed | Hold | `certificate` |
+/// | a key that cannot be read from its file | Hold | `secret_file` |
 /// | refused, reset, no such host, connecting took too long, TLS broken | Retry, server | `connection` |
 /// | no whole answer in `sync.timeout` (the service itself gives up after 10 s) | Retry, call | `timeout` |
 /// | 200 that is not the service's JSON: a page for people, cut off, over 8 MiB | Retry, server | `unreadable_body` |
@@ -59,6 +63,7 @@ impl From<reqwest::Error> for Trouble {
 pub(super) fn failure(trouble: Trouble, object_type: &ObjectType) -> Failure {
     match trouble {
         Trouble::Transport(error) => transport_failure(error),
+        Trouble::Key(error) => Failure::new(Hold, "secret_file").because(format!("{error:#}")).unheard(),
         Trouble::Unreadable => Failure::new(Retry(Server), "unreadable_body"),
         Trouble::NotOk => Failure::new(Hold, "response_code").because(ENDPOINT),
         Trouble::NotVerified => Failure::new(Hold, "not_verified").because(
@@ -90,10 +95,11 @@ pub(super) fn failure(trouble: Trouble, object_type: &ObjectType) -> Failure {
 const ENDPOINT: &str = "what answers at sync.endpoint is not the Sync API, or not one that takes our requests";
 
 fn transport_failure(error: reqwest::Error) -> Failure {
+    if let Some(refusal) = tls::refusal(&error, KEYS) {
+        return Failure::new(Hold, "certificate").because(refusal).unheard();
+    }
     // Connecting comes first: its own timeout is an outage, not a slow call.
-    let (disposition, reason) = if tls::is_certificate_error(&error) {
-        (Hold, "certificate")
-    } else if error.is_builder() {
+    let (disposition, reason) = if error.is_builder() {
         (Hold, "request")
     } else if error.is_timeout() && !error.is_connect() {
         (Retry(Call), "timeout")

@@ -19,17 +19,20 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{Client, Url, redirect, retry};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 
 use self::answer::Answer;
 use self::failure::{Trouble, failure};
-use super::tls;
+use super::secret::Secret;
+use super::tls::{Ends, Keys, Trust};
 use crate::domain::ids::{ObjectType, UserId};
-use crate::ports::{CallResult, SearchIndex, Synced};
+use crate::ports::{CallResult, Failure, SearchIndex, Synced};
 use crate::settings::{SyncMode, SyncSettings};
+
+const KEYS: Keys = Keys { ca_file: "sync.ca_file", address: "sync.endpoint" };
 
 /// Establishing a connection takes no longer than this even when a whole call may: a silent host is an outage.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -43,16 +46,20 @@ const MAX_BODY: usize = 8 * 1024 * 1024;
 pub struct SyncApi {
     client: Client,
     endpoint: Url,
+    api_key: Secret,
     mode: SyncMode,
+    ends: Ends,
 }
 
 impl SyncApi {
-    /// Checks the settings and reads the CA file; nothing is connected before the first call.
+    /// Checks the settings, reads the CA file and the key; nothing is connected before the first call.
     pub fn new(settings: &SyncSettings) -> anyhow::Result<Self> {
         let endpoint = endpoint(&settings.endpoint)?;
+        let api_key = Secret::of(&settings.api_key, "sync.api_key_file", settings.api_key_file.as_deref());
+        authorization(&api_key.read()?)?;
+        let ends = Ends::default();
         let builder = Client::builder()
             .user_agent(concat!("user-purge-sync/", env!("CARGO_PKG_VERSION")))
-            .default_headers(authorization(settings.api_key.expose_secret())?)
             .timeout(settings.timeout)
             // Half of the whole: so that a host that does not answer at all is told from a slow call.
             .connect_timeout(CONNECT_TIMEOUT.min(settings.timeout / 2))
@@ -64,18 +71,40 @@ impl SyncApi {
             // Only the configuration says where users' ids are sent, never a proxy variable of the environment.
             .no_proxy();
         let builder = if endpoint.scheme() == "https" {
-            let trust = tls::client_config(settings.ca_file.as_deref()).context("sync.ca_file")?;
-            builder.tls_backend_preconfigured(trust)
+            let trust = Trust::of(KEYS, settings.ca_file.as_deref()).noting(&ends);
+            builder.tls_backend_preconfigured(trust.client_config().context(KEYS.ca_file)?)
         } else {
             // Without TLS no roots are needed, and a small image has none.
             builder.tls_certs_only([])
         };
         let client = builder.build().context("the HTTP client for sync.endpoint cannot be set up")?;
-        Ok(Self { client, endpoint, mode: settings.mode })
+        Ok(Self { client, endpoint, api_key, mode: settings.mode, ends })
+    }
+
+    /// When the certificates of the Sync API end.
+    pub fn certificates(&self) -> Ends {
+        self.ends.clone()
+    }
+
+    pub fn speaks_tls(&self) -> bool {
+        self.endpoint.scheme() == "https"
+    }
+
+    /// A question without users or key, for the handshake alone: whatever is answered is fine.
+    ///
+    /// # Errors
+    /// When the service cannot be reached, or its certificate is not believed.
+    pub async fn greet(&self) -> Result<(), Failure> {
+        let greeted = self.client.head(self.endpoint.clone()).send().await;
+        greeted.map(drop).map_err(|error| failure(Trouble::Transport(error), &ObjectType::user()))
     }
 
     async fn call(&self, request: &Request<'_>, request_id: &str) -> Result<Answer, Trouble> {
         let mut call = self.client.post(self.endpoint.clone()).json(request);
+        let api_key = self.api_key.read().map_err(|error| Trouble::Key(error.into()))?;
+        if let Some(bearer) = authorization(&api_key).map_err(Trouble::Key)? {
+            call = call.header(AUTHORIZATION, bearer);
+        }
         // An id that cannot be a header is left out: a trace is not worth a user's failure.
         if let Ok(id) = HeaderValue::from_str(request_id) {
             call = call.header("X-Request-ID", id);
@@ -154,14 +183,14 @@ fn endpoint(text: &str) -> anyhow::Result<Url> {
 }
 
 /// In-cluster the service wants no key, and an empty one sends no header.
-fn authorization(api_key: &str) -> anyhow::Result<HeaderMap> {
-    let mut headers = HeaderMap::new();
-    if !api_key.is_empty() {
-        let mut bearer = HeaderValue::from_str(&format!("Bearer {api_key}"))
-            .ok()
-            .context("sync.api_key holds characters that no HTTP header can (a line break at its end?)")?;
-        bearer.set_sensitive(true);
-        headers.insert(AUTHORIZATION, bearer);
+fn authorization(api_key: &SecretString) -> anyhow::Result<Option<HeaderValue>> {
+    let api_key = api_key.expose_secret();
+    if api_key.is_empty() {
+        return Ok(None);
     }
-    Ok(headers)
+    let mut bearer = HeaderValue::from_str(&format!("Bearer {api_key}"))
+        .ok()
+        .context("sync.api_key holds characters that no HTTP header can (a line break at its end?)")?;
+    bearer.set_sensitive(true);
+    Ok(Some(bearer))
 }

@@ -15,6 +15,7 @@ pub(super) fn settings(endpoint: &str) -> SyncSettings {
     SyncSettings {
         endpoint: endpoint.to_owned(),
         api_key: "".into(),
+        api_key_file: None,
         mode: SyncMode::Verify,
         block_size: 100,
         concurrency: 4,

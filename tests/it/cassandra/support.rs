@@ -31,6 +31,7 @@ pub fn settings() -> CassandraSettings {
         port,
         username: String::new(),
         password: "".into(),
+        password_file: None,
         keyspace: "sunbird".into(),
         consistency_level: "LOCAL_QUORUM".into(),
         local_datacenter: String::new(),

@@ -2,3 +2,6 @@
 //! the worker runs.
 
 mod certificates;
+mod mounted;
+mod own;
+mod postgresql;

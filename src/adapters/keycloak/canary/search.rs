@@ -7,8 +7,10 @@ use tokio_postgres::{Client, Row};
 
 use super::allowed::is_allowed;
 use super::needles::Needles;
-use crate::adapters::keycloak::connection::{GRACE, connect};
+use crate::adapters::keycloak::connect::connect;
+use crate::adapters::keycloak::connection::GRACE;
 use crate::adapters::keycloak::failure::{of_postgres, silent};
+use crate::adapters::tls::Ends;
 use crate::ports::Failure;
 use crate::settings::KeycloakSettings;
 
@@ -71,7 +73,8 @@ impl Search {
 
     async fn look(&self, needles: &Needles, only: Option<&[Place]>, seen: &mut Seen) -> Result<(), Failure> {
         let patience = self.settings.statement_timeout + GRACE;
-        let (client, _driver) = timeout(patience, connect(&self.settings)).await.map_err(|_| silent())??;
+        let (client, _driver) =
+            timeout(patience, connect(&self.settings, &Ends::default())).await.map_err(|_| silent())??;
         let (statement, lock) = (self.settings.statement_timeout.as_millis(), self.settings.lock_timeout.as_millis());
         let bounds = format!(
             "SET default_transaction_read_only = on; SET statement_timeout = {statement}; SET lock_timeout = {lock}"
