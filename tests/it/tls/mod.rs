@@ -2,6 +2,8 @@
 //! the worker runs.
 
 mod certificates;
+mod front;
+mod http;
 mod mounted;
 mod own;
 mod postgresql;
