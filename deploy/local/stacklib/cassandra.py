@@ -133,4 +133,11 @@ class Cassandra(Service):
     def _yaml(self):
         parts = [COMMON, ONLY_3 if self._major == 3 else SINCE_4,
                  BEFORE_4_1 if self.version.startswith(("3.", "4.0")) else SINCE_4_1]
-        return "".join(parts).format(native=self.port, storage=self.settings.port("CASSANDRA_STORAGE_PORT"), data=self.data)
+        text = "".join(parts).format(native=self.port, storage=self.settings.port("CASSANDRA_STORAGE_PORT"), data=self.data)
+        return _replaced(text, self.settings.cassandra_yaml.read_text()) if self.settings.cassandra_yaml else text
+
+
+def _replaced(text, own):
+    """The lines of `text` whose keys `own` has not, and `own`."""
+    keys = {line.split(":")[0] for line in own.splitlines() if line[:1].isalpha()}
+    return "".join(line for line in text.splitlines(True) if line.split(":")[0] not in keys) + own

@@ -32,6 +32,8 @@ class Settings:
     env_name: str
     # Off only for test runs: it survives kill -9, but not a crash of the machine, and it hides what commits cost.
     fsync: bool
+    # A file of settings of Cassandra's that replace ours, as for a test of TLS; None: there is none.
+    cassandra_yaml: Path | None
 
     def port(self, key):
         """The port that ports.env calls `key`, with this instance's offset."""
@@ -55,6 +57,7 @@ def load(environ=os.environ):
         versions={part: _version(part, environ) for part in SHORT_VERSIONS},
         env_name=env_name,
         fsync=environ.get("STACK_FSYNC", "on") != "off",
+        cassandra_yaml=Path(environ["STACK_CASSANDRA_YAML"]) if environ.get("STACK_CASSANDRA_YAML") else None,
     )
 
 

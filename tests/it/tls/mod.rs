@@ -1,6 +1,7 @@
 //! TLS and logins against real servers, with certificates made in the test: right, wrong, expired, and replaced while
 //! the worker runs.
 
+mod cassandra;
 mod certificates;
 mod front;
 mod http;
