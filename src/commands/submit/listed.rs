@@ -136,10 +136,18 @@ fn on_disk(path: &Path) -> io::Result<File> {
 
 /// In a file that nobody sees, and that is gone with the process.
 fn kept(input: &mut dyn BufRead) -> io::Result<File> {
-    let mut file = tempfile::tempfile()?;
+    let mut file = tempfile::tempfile().map_err(nowhere_to_keep)?;
     copy(input, &mut file)?;
     file.rewind()?;
     Ok(file)
+}
+
+/// A container whose root is read-only has no such folder.
+fn nowhere_to_keep(error: io::Error) -> io::Error {
+    let folder = std::env::temp_dir();
+    let told =
+        format!("it is read twice, and cannot be kept in {} ({error}); TMPDIR names another folder", folder.display());
+    io::Error::new(error.kind(), told)
 }
 
 #[cfg(test)]
