@@ -21,6 +21,11 @@ def install(say, browser):
     if not missing:
         say("packages", "all there")
         return
+    add(say, missing)
+
+
+def add(say, missing):
+    """Installs these packages; says one line and stops where that is not possible."""
     command = f"apt-get install -y {' '.join(missing)}"
     if not shutil.which("apt-get"):
         raise StackError(f"this is not Debian: install by hand what these packages hold: {' '.join(missing)}")
