@@ -11,11 +11,13 @@
 {{- if not (hasKey $at (last $path)) -}}{{- $_ := set $at (last $path) .value -}}{{- end -}}
 {{- end -}}
 
-{{/* Where Keycloak's database is in Sunbird's values: {host, port, username, password}; YugabyteDB in Spark. */}}
+{{/* Where Keycloak's database is in Sunbird's values: {host, port, username, password}. YugabyteDB in Spark; where there are both,
+     the one that is to make a database of that name, as in installations that have moved in part. */}}
 {{- define "user-purge-sync.sunbirdDatabase" -}}
 {{- $postgresql := .Values.global.postgresql | default dict -}}
 {{- $yugabyte := .Values.global.yugabyte | default dict -}}
-{{- if or $postgresql.host (not $yugabyte.host) -}}
+{{- $moved := and (contains "\"keycloak\"" (toJson $yugabyte.databases)) (not (contains "\"keycloak\"" (toJson $postgresql.databases))) -}}
+{{- if and (or $postgresql.host (not $yugabyte.host)) (not $moved) -}}
 {{ dict "host" $postgresql.host "port" $postgresql.port
     "username" $postgresql.postgresqlUsername "password" $postgresql.postgresqlPassword | toJson }}
 {{- else -}}
@@ -44,6 +46,9 @@
   {{- $_ := set $found "keycloak.username" $database.username -}}
 {{- end -}}
 {{- if $global.opensearch -}}{{- $_ := set $found "sync.endpoint" "http://lern-service:9000/v1/data/sync" -}}{{- end -}}
+{{- with $global.opensearch | default $global.elasticsearch -}}{{- if .host -}}
+  {{- $_ := set $found "search.endpoint" (printf "http://%s:%v" .host (.port | default 9200)) -}}
+{{- end -}}{{- end -}}
 {{- with $global.domain -}}{{- $_ := set $found "keycloak.admin_api.url" (printf "https://%s/auth" .) -}}{{- end -}}
 {{- range $key, $value := $found -}}
   {{- include "user-purge-sync.default" (dict "config" $config "key" $key "value" $value) -}}
