@@ -5,6 +5,7 @@
                         → values.yaml               the block `config`, commented
                         → values.schema.json        the types of `config`, the names in `secrets`
     values.yaml         → README.md                 tables, from the comments
+    numbers.py          →                           the table of numbers
 
     helm/generate           writes
     helm/generate --check   says which files are stale, and ends with 1 when any is
@@ -16,6 +17,8 @@ import pathlib
 import re
 import sys
 import tomllib
+
+from checking import numbers
 
 HERE = pathlib.Path(__file__).resolve().parent.parent
 CHART = HERE / "user-purge-sync"
@@ -213,6 +216,7 @@ def generated():
     readme = (CHART / "README.md").read_text()
     readme = marked(readme, "values", values_table(values_rows(values)))
     readme = marked(readme, "config", config_table(sections))
+    readme = marked(readme, "numbers", numbers.table())
     copies = {CHART / "files" / "alerts.yaml": ALERTS.read_text()} if ALERTS.exists() else {}
     return copies | {
         CHART / "files" / "default.toml": DEFAULTS.read_text(),

@@ -107,7 +107,7 @@ def grace(resources, defaults):
             if resource["spec"]["minReadySeconds"] <= 2 * drain:
                 yield f"minReadySeconds is {resource['spec']['minReadySeconds']} with a drain_timeout of {drain} s"
             if resource["spec"]["strategy"]["rollingUpdate"]["maxSurge"] != 0:
-                yield "a new worker joins before an old one has left"
+                yield "a rollout starts more workers than were asked for"
 
 
 def selectors(resources):
