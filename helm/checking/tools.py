@@ -6,6 +6,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 HELM = "helm.sh/helm/v3/cmd/helm@v3.22.0"
 SCHEMAS = "kubernetes-validate==1.37.0"
@@ -28,6 +29,13 @@ def stamp(*pins):
     return CACHE / "-".join(pin.split("/")[-1].replace("==", "-") for pin in pins)
 
 
+def everything():
+    """Fetches and builds what is missing, all at once: pip and the downloads wait for others while helm is compiled."""
+    with ThreadPoolExecutor() as pool:
+        for made in [pool.submit(part) for part in (helm, python, crds)]:
+            made.result()
+
+
 def python():
     """An interpreter that has the schemas, and what is needed to use them."""
     folder = stamp(SCHEMAS)
@@ -42,13 +50,17 @@ def python():
 
 
 def helm():
-    """The path of helm, built from its module: the proxy's checksums vouch for it."""
-    folder = stamp(HELM)
-    if not (folder / "helm").exists():
+    return built(HELM)
+
+
+def built(program):
+    """The path of a program, built from its module: the proxy's checksums vouch for it."""
+    folder, name = stamp(program), program.split("@")[0].split("/")[-1]
+    if not (folder / name).exists():
         needs_go()
-        say(f"building {HELM}, about two minutes")
-        subprocess.run(["go", "install", HELM], env={**GO, "GOBIN": str(folder)}, check=True)
-    return folder / "helm"
+        say(f"building {program}, about two minutes")
+        subprocess.run(["go", "install", program], env={**GO, "GOBIN": str(folder)}, check=True)
+    return folder / name
 
 
 def crds():
