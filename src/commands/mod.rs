@@ -10,6 +10,7 @@ pub mod config;
 mod id_file;
 pub mod observe;
 pub mod orders;
+pub mod outlook;
 mod patience;
 pub mod reachable;
 pub mod redrive;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::seen::Seen;
+use super::outlook::Outlook;
 use crate::adapters::kafka::Committer;
 use crate::adapters::kafka::lag::Watermarks;
 use crate::admin::overview::{Overview, PartitionLook};
@@ -30,6 +31,7 @@ pub struct PipelineObserver {
     publishing: bool,
     commits: [u64; 3],
     deletes: bool,
+    outlook: Option<Outlook>,
     seen: Seen,
 }
 
@@ -51,8 +53,15 @@ impl PipelineObserver {
             publishing: true,
             commits: [0; 3],
             deletes: settings.purge.mode == Some(PurgeMode::Delete),
+            outlook: None,
             seen: Seen::new(overview, settings.http.show_user_ids, settings.intake.budget),
         }
+    }
+
+    /// Tells what is to come, too.
+    pub fn with_outlook(mut self, outlook: Outlook) -> Self {
+        self.outlook = Some(outlook);
+        self
     }
 
     fn note(&mut self, note: Note, now: Now) {
@@ -167,6 +176,10 @@ impl PipelineObserver {
             }
             let age = engine.frontier_age(*partition, now);
             self.metrics.frontier_age(*partition, age);
+            if let Some(outlook) = &self.outlook {
+                let since = state.ledger.oldest_time().map(|time| u64::try_from(now.wall - time).unwrap_or_default());
+                outlook.tell_retention(&self.metrics, *partition, since.map(Duration::from_millis));
+            }
             self.seen.partitions.push(PartitionLook {
                 topic: partition.topic.label(),
                 number: partition.number,
@@ -239,6 +252,9 @@ impl Observer for PipelineObserver {
             self.metrics.records_missed(topic, records);
         }
         self.commits();
+        if let Some(outlook) = &mut self.outlook {
+            outlook.tell_certificates(&self.metrics, now.at);
+        }
         self.seen.is_publishing = self.publishing;
         self.seen.hand_over(engine, now);
     }

@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use futures::FutureExt as _;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, OptionFuture, join};
 use tokio::sync::mpsc;
 
 use super::Exit;
 use super::canary_log::CanaryLog;
 use super::observe::PipelineObserver;
 use super::orders::{self, Orders};
+use super::outlook::{Outlook, Retentions};
 use super::rules::{rules, stages};
 use super::world::{self, Dependencies};
 use crate::adapters::kafka::topic_admin::TopicError;
@@ -59,6 +60,8 @@ pub async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     }
     let (intake, arrivals) = start_intake(&settings, inputs(mode), pulse)?;
     let obeying = obeying(&settings, mode, (&intake, &publisher), &lifecycle).await?;
+    let retentions = Retentions::default();
+    let beside = join(obeying, retentions.clone().follow(world::topic_admin(&settings)?)).map(drop).boxed();
     health.set_started();
     tracing::info!(env = settings.env, ?mode, http = %address, "running");
 
@@ -71,9 +74,10 @@ pub async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
         offsets: Arc::new(intake.committer()),
     };
     let engine = Engine::new(rules(&settings, mode)?, settings.intake.budget, stages(&settings), Instant::now());
-    let observer = PipelineObserver::new((metrics, overview), &settings, intake.committer(), intake.watermarks());
+    let observer = PipelineObserver::new((metrics, overview), &settings, intake.committer(), intake.watermarks())
+        .with_outlook(Outlook::new(dependencies.certificates, &settings.kafka, retentions));
     let pace = Pace { commit: settings.kafka.commit_interval, shutdown: settings.shutdown_timeout };
-    until_the_end((engine, world, arrivals), (intake, obeying), &lifecycle, (pace, observer)).await
+    until_the_end((engine, world, arrivals), (intake, beside), &lifecycle, (pace, observer)).await
 }
 
 /// Orders to running workers. A dry run writes statuses only, so it could not even answer.
@@ -105,7 +109,7 @@ type Parts = (Engine, World, mpsc::Receiver<Arrival>);
 
 async fn until_the_end(
     (engine, world, arrivals): Parts,
-    (mut intake, obeying): (Intake, BoxFuture<'static, ()>),
+    (mut intake, beside): (Intake, BoxFuture<'static, ()>),
     lifecycle: &Lifecycle,
     (pace, observer): (Pace, PipelineObserver),
 ) -> anyhow::Result<ExitCode> {
@@ -114,7 +118,7 @@ async fn until_the_end(
     let end = tokio::select! {
         end = pipeline => end,
         failure = intake.failure() => return Err(failure.into()),
-        () = obeying => unreachable!("it obeys for as long as it is polled"),
+        () = beside => unreachable!("orders are obeyed, and retention is followed, for as long as it is polled"),
     };
     match end {
         End::Closed(points) => match intake.close(points).await {
@@ -190,8 +194,13 @@ pub(super) async fn checked(dependencies: &Dependencies, mode: PurgeMode) -> Opt
             Some(_) | None => Ok(()),
         }
     };
-    let (directory, identities, cache) = tokio::join!(dependencies.directory.probe(), identities, cache);
+    // In the clear there is nothing to find: whether the service works is seen by what it answers about users.
+    let sync_api = Some(&dependencies.sync_api).filter(|api| api.speaks_tls() && mode != PurgeMode::DryRun);
+    let certificate = OptionFuture::from(sync_api.map(|api| api.greet()));
+    let probed = tokio::join!(dependencies.directory.probe(), identities, cache, certificate);
+    let (directory, identities, cache, certificate) = probed;
     let answers = [("cassandra", directory), ("keycloak database", identities), ("keycloak admin api", cache)];
+    let answers = answers.into_iter().chain(certificate.map(|answer| ("sync api's certificate", answer)));
     let mut exit = None;
     for (dependency, answer) in answers {
         match answer {

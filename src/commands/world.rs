@@ -11,11 +11,15 @@ use crate::adapters::kafka::topic_admin::{CreateOptions, TopicError};
 use crate::adapters::kafka::{KafkaPublisher, Topic, TopicAdmin, Topics};
 use crate::adapters::keycloak::{AdminApi, Canary, Patience, PgIdentityStore};
 use crate::adapters::sync_api::SyncApi;
+use crate::adapters::tls::Ends;
 use crate::cli::CheckArgs;
 use crate::ports::canary::CanaryWatch;
 use crate::ports::scan::UserScan;
 use crate::ports::{Blame, Disposition, Failure, IdentityStore, Publisher, SearchIndex, UserCache, UserDirectory};
 use crate::settings::{PurgeMode, Settings};
+
+/// By the dependency's label.
+pub type Certificates = Vec<(&'static str, Ends)>;
 
 /// The dependencies, not contacted yet.
 pub struct Dependencies {
@@ -24,6 +28,10 @@ pub struct Dependencies {
     pub identities: Arc<dyn IdentityStore>,
     /// `None` without the Admin API step.
     pub cache: Option<Arc<dyn UserCache>>,
+    /// The index as what it is, for a greeting.
+    pub sync_api: Arc<SyncApi>,
+    /// When those of each dependency end.
+    pub certificates: Certificates,
 }
 
 impl Dependencies {
@@ -40,15 +48,17 @@ impl Dependencies {
             .transpose()?
             .map(Arc::new);
         let cache = admin_api.clone().map(|api| api as Arc<dyn UserCache>);
+        let directory = Arc::new(CassandraDirectory::new(&settings.cassandra).context("cassandra")?);
+        let sync_api = Arc::new(SyncApi::new(&settings.sync).context("sync")?);
+        let mut certificates = vec![("cassandra", directory.certificates()), ("sync_api", sync_api.certificates())];
+        certificates.extend(admin_api.as_ref().map(|api| ("keycloak_admin_api", api.certificates())));
         let canary = watch.and_then(|watch| {
             Canary::of(keycloak, &settings.purge, Patience::with_sweeps_after(settings.delay.after), watch)
         });
-        Ok(Self {
-            directory: Arc::new(CassandraDirectory::new(&settings.cassandra).context("cassandra")?),
-            index: Arc::new(SyncApi::new(&settings.sync).context("sync")?),
-            identities: Arc::new(PgIdentityStore::new(keycloak, &settings.purge, admin_api).watched_by(canary)),
-            cache,
-        })
+        let identities = Arc::new(PgIdentityStore::new(keycloak, &settings.purge, admin_api).watched_by(canary));
+        certificates.push(("keycloak_database", identities.certificates()));
+        let index = Arc::clone(&sync_api) as Arc<dyn SearchIndex>;
+        Ok(Self { directory, index, identities, cache, sync_api, certificates })
     }
 }
 
@@ -86,7 +96,14 @@ pub fn scan(settings: &Settings) -> anyhow::Result<Arc<dyn UserScan>> {
 pub fn probes(settings: &Settings, args: &CheckArgs) -> anyhow::Result<Vec<Probe>> {
     let mut probes = reachable::probes(settings);
     probes.push(topics_probe(topic_admin(settings)?, args));
-    let Dependencies { directory, identities, cache, .. } = Dependencies::try_new(settings, None)?;
+    let Dependencies { directory, identities, cache, sync_api, .. } = Dependencies::try_new(settings, None)?;
+    if sync_api.speaks_tls() {
+        probes.push(Probe {
+            name: "sync api's certificate".to_owned(),
+            keys: "sync.endpoint, sync.ca_file",
+            ask: Box::pin(async move { sync_api.greet().await }),
+        });
+    }
     probes.push(Probe {
         name: "cassandra's users".to_owned(),
         keys: "cassandra.*",

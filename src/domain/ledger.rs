@@ -36,6 +36,8 @@ pub enum Delivered {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Entry {
     offset: i64,
+    /// In milliseconds since 1970.
+    time: Option<i64>,
     settled: bool,
 }
 
@@ -53,7 +55,7 @@ impl Ledger {
         }
         self.last_delivered = Some(offset);
         self.newest = self.newest.max(timestamp);
-        self.window.push_back(Entry { offset, settled: false });
+        self.window.push_back(Entry { offset, time: timestamp, settled: false });
         self.unsettled += 1;
         if self.before.as_ref().is_some_and(|map| map.settles(offset, timestamp)) {
             self.settle(offset);
@@ -86,6 +88,11 @@ impl Ledger {
 
     pub fn oldest_unsettled(&self) -> Option<i64> {
         self.window.front().map(|entry| entry.offset)
+    }
+
+    /// The time of that record, in milliseconds since 1970: what retention counts from.
+    pub fn oldest_time(&self) -> Option<i64> {
+        self.window.front()?.time
     }
 
     /// Ascending: what a new owner need not do again although the frontier is below it.

@@ -6,6 +6,7 @@ mod define;
 mod endings;
 mod keycloak;
 mod labels;
+mod outlook;
 #[cfg(test)]
 mod tests;
 
@@ -85,6 +86,10 @@ define::metrics! {
         commits_total: IntCounterVec["result"],
         /// The broker's committed offset less the worker's own, compared every 30 s: not 0 when others commit for its group.
         commit_difference: IntGaugeVec["topic", "partition"],
+        /// How much of its topic's retention has passed for the oldest record not settled: at 1 it may be removed unread.
+        retention_used_ratio: GaugeVec["topic", "partition"],
+        /// When the certificate ends, in seconds since 1970, as the last handshake has shown it or its file holds it.
+        certificate_end_seconds: IntGaugeVec["dependency", "certificate"],
         /// From the record's own time to its acknowledged status.
         end_to_end_seconds: HistogramVec["topic"],
         /// Users per call of the Sync API at the moment: adapts below its bound in the configuration.
@@ -220,6 +225,7 @@ impl Metrics {
         drop(self.frontier_age_seconds.remove_label_values(&labels));
         drop(self.partition_held.remove_label_values(&labels));
         drop(self.commit_difference.remove_label_values(&labels));
+        drop(self.retention_used_ratio.remove_label_values(&labels));
     }
 
     pub fn commit_difference(&self, partition: Partition, offsets: i64) {

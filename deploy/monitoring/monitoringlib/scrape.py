@@ -9,8 +9,8 @@ OURS = "user_purge_sync_"
 SELECTOR = re.compile(r"\b(?P<name>(?:user_purge_sync|process)[_:][\w:]+)\s*(?:\{(?P<matchers>[^}]*)\})?")
 MATCHER = re.compile(r'(\w+)\s*(=~|!~|!=|=)\s*"([^"]*)"')
 GROUPING = re.compile(r"\b(?:by|without|on|ignoring|group_left|group_right)\s*\(([^)]*)\)")
-# Nobody's metric has these: Prometheus and its operator add them. `le` is a histogram's own, and is in the scrape.
-ADDED = {"job", "instance", "namespace", "pod"}
+# Nobody's metric has these: Prometheus and its operator add them, and kube-state-metrics tells of CronJobs. `le` is a histogram's own, and is in the scrape.
+ADDED = {"job", "instance", "namespace", "pod", "cronjob"}
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,15 @@
 {{- end -}}
 {{- end -}}
 
+{{/* Whether a secret comes from a Secret or a file of the values' own: not empty then. `list $ section key` */}}
+{{- define "user-purge-sync.hasSecret" -}}
+{{- $values := (index . 0).Values -}}
+{{- $section := get $values.config (index . 1) | default dict -}}
+{{- if or (hasKey $values.secrets (printf "%s.%s" (index . 1) (index . 2))) (get $section (printf "%s_file" (index . 2))) -}}
+yes
+{{- end -}}
+{{- end -}}
+
 {{/* `config`, with what Sunbird's values say where it says nothing. */}}
 {{- define "user-purge-sync.config" -}}
 {{- $config := deepCopy .Values.config -}}
@@ -42,7 +51,7 @@
 {{- $database := include "user-purge-sync.sunbirdDatabase" . | fromJson -}}
 {{- with $database.host -}}{{- $_ := set $found "keycloak.host" . -}}{{- end -}}
 {{- with $database.port -}}{{- $_ := set $found "keycloak.port" (int .) -}}{{- end -}}
-{{- if and $database.username $database.password (not (hasKey .Values.secrets "keycloak.password")) -}}
+{{- if and $database.username $database.password (not (include "user-purge-sync.hasSecret" (list . "keycloak" "password"))) -}}
   {{- $_ := set $found "keycloak.username" $database.username -}}
 {{- end -}}
 {{- if $global.opensearch -}}{{- $_ := set $found "sync.endpoint" "http://lern-service:9000/v1/data/sync" -}}{{- end -}}
@@ -107,14 +116,14 @@ USER_PURGE_SYNC__{{ replace "." "__" . | upper }}
 {{- define "user-purge-sync.sunbirdSecrets" -}}
 {{- $found := dict -}}
 {{- $database := include "user-purge-sync.sunbirdDatabase" . | fromJson -}}
-{{- if and $database.username $database.password (not (hasKey .Values.secrets "keycloak.password")) -}}
+{{- if and $database.username $database.password (not (include "user-purge-sync.hasSecret" (list . "keycloak" "password"))) -}}
   {{- if eq $database.username (include "user-purge-sync.config" . | fromJson).keycloak.username -}}
     {{- $_ := set $found "keycloak.password" $database.password -}}
   {{- end -}}
 {{- end -}}
 {{- /* The gateway asks for it, the service behind it does not: never sent in the clear. */ -}}
 {{- $endpoint := ((include "user-purge-sync.config" . | fromJson).sync | default dict).endpoint | default "" -}}
-{{- if and (hasPrefix "https://" $endpoint) (not (hasKey .Values.secrets "sync.api_key")) -}}
+{{- if and (hasPrefix "https://" $endpoint) (not (include "user-purge-sync.hasSecret" (list . "sync" "api_key"))) -}}
   {{- with .Values.global.sunbird_admin_api_token -}}{{- $_ := set $found "sync.api_key" . -}}{{- end -}}
 {{- end -}}
 {{- $found | toJson -}}

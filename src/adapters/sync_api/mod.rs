@@ -90,13 +90,18 @@ impl SyncApi {
         self.endpoint.scheme() == "https"
     }
 
-    /// A question without users or key, for the handshake alone: whatever is answered is fine.
+    /// A question without users or key, for the handshake alone: whatever is answered, or not, is fine.
     ///
     /// # Errors
     /// When the service cannot be reached, or its certificate is not believed.
     pub async fn greet(&self) -> Result<(), Failure> {
-        let greeted = self.client.head(self.endpoint.clone()).send().await;
-        greeted.map(drop).map_err(|error| failure(Trouble::Transport(error), &ObjectType::user()))
+        match self.client.head(self.endpoint.clone()).send().await {
+            // Connected, and silent: what answers to no such question may still be the service.
+            Err(error) if !error.is_timeout() || error.is_connect() => {
+                Err(failure(Trouble::Transport(error), &ObjectType::user()))
+            }
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     async fn call(&self, request: &Request<'_>, request_id: &str) -> Result<Answer, Trouble> {

@@ -168,3 +168,18 @@ fn what_the_owner_before_had_settled_is_kept_until_it_is_delivered() {
     assert_eq!(ledger.deliver(12, Some(501)), Delivered::Anew);
     assert_eq!(ledger.commit(), Some((12, None)), "the log has been written anew: 14 may be another record");
 }
+
+#[test]
+fn the_oldest_time_is_that_of_the_oldest_record_not_settled() {
+    let mut ledger = Ledger::default();
+    assert_eq!(ledger.oldest_time(), None);
+    for (offset, time) in [(1, 50), (2, 40), (3, 60)] {
+        assert_eq!(ledger.deliver(offset, Some(time)), Delivered::Anew);
+    }
+    assert!(ledger.settle(2));
+    assert_eq!(ledger.oldest_time(), Some(50));
+    assert!(ledger.settle(1));
+    assert_eq!(ledger.oldest_time(), Some(60));
+    assert!(ledger.settle(3));
+    assert_eq!(ledger.oldest_time(), None);
+}
