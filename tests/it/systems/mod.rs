@@ -11,6 +11,7 @@ mod members;
 mod memory;
 mod modes;
 mod outages;
+mod outlook;
 mod oversized;
 mod page;
 mod playback;

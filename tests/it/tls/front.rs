@@ -44,6 +44,11 @@ impl Front {
     /// From now on; connections that stand are cut, as by a service that is restarted.
     pub fn show(&self, identity: &Identity) {
         *self.shown.lock().unwrap() = config(identity);
+        self.cut();
+    }
+
+    /// Cuts the connections that stand, and shows what it showed: whoever has a ticket may resume its session.
+    pub fn cut(&self) {
         self.cut.send_replace(());
     }
 }

@@ -100,9 +100,16 @@ async fn the_sync_api_is_verified_and_follows_what_is_rotated() {
     let told = held(&SyncApi::new(&by_the_system).unwrap().greet().await.unwrap_err());
     assert!(told.contains("sync.ca_file: ") && told.ends_with("not by any of the system's authorities"), "{told}");
 
+    // An authority that is not believed any more is not resumed either.
+    let asked = async || sync(&api, &id).await;
+    trust.mount(&trust.other, "first");
+    front.cut();
+    until_held("sync.ca_file: the certificate of localhost is signed by \"CN=gateway\"", asked).await;
+    trust.mount(&trust.ca, "first");
+    until_ok("the authority is believed again", asked).await;
+
     // Rotated: a new authority, a certificate that is over, and the key.
     front.show(&trust.other.server(&["localhost"]));
-    let asked = async || sync(&api, &id).await;
     until_held("sync.ca_file: the certificate of localhost is signed by \"CN=gateway 2\"", asked).await;
     trust.mount(&trust.other, "first");
     assert_eq!(asked().await.unwrap(), Synced::Indexed, "the authorities are read again, without a restart");
