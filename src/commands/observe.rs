@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use self::seen::Seen;
 use super::outlook::Outlook;
-use crate::adapters::kafka::Committer;
 use crate::adapters::kafka::lag::Watermarks;
+use crate::adapters::kafka::{Committer, Troubles};
 use crate::admin::overview::{Overview, PartitionLook};
 use crate::domain::ids::{Class, Partition};
 use crate::domain::outcome::Status;
@@ -30,6 +30,8 @@ pub struct PipelineObserver {
     /// So that an outage of Kafka is one line, not one a try.
     publishing: bool,
     commits: [u64; 3],
+    /// `None` where no group is joined.
+    troubles: Option<Arc<Troubles>>,
     deletes: bool,
     outlook: Option<Outlook>,
     seen: Seen,
@@ -52,6 +54,7 @@ impl PipelineObserver {
             held: BTreeSet::new(),
             publishing: true,
             commits: [0; 3],
+            troubles: None,
             deletes: settings.purge.mode == Some(PurgeMode::Delete),
             outlook: None,
             seen: Seen::new(overview, settings.http.show_user_ids, settings.intake.budget),
@@ -61,6 +64,12 @@ impl PipelineObserver {
     /// Tells what is to come, too.
     pub fn with_outlook(mut self, outlook: Outlook) -> Self {
         self.outlook = Some(outlook);
+        self
+    }
+
+    /// Tells what keeps Kafka from serving the consumer, too.
+    pub fn troubled_by(mut self, troubles: Arc<Troubles>) -> Self {
+        self.troubles = Some(troubles);
         self
     }
 
@@ -254,6 +263,9 @@ impl Observer for PipelineObserver {
         self.commits();
         if let Some(outlook) = &mut self.outlook {
             outlook.tell_certificates(&self.metrics, now.at);
+        }
+        if let Some(troubles) = &self.troubles {
+            self.metrics.kafka_trouble(troubles.now());
         }
         self.seen.is_publishing = self.publishing;
         self.seen.hand_over(engine, now);

@@ -2,37 +2,24 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-use anyhow::Context as _;
-use futures::FutureExt as _;
-use futures::future::{BoxFuture, OptionFuture, join};
-use tokio::sync::mpsc;
+use std::time::Duration;
 
 use super::Exit;
 use super::canary_log::CanaryLog;
-use super::observe::PipelineObserver;
-use super::orders::{self, Orders};
-use super::outlook::{Outlook, Retentions};
-use super::rules::{rules, stages};
+use super::life::Life;
+use super::renewal::Renewal;
 use super::world::{self, Dependencies};
+use crate::adapters::kafka::Topic;
 use crate::adapters::kafka::topic_admin::TopicError;
-use crate::adapters::kafka::{Flushed, Intake, IntakeError, IntakeOptions, Topic};
 use crate::admin::overview::{About, Overview};
 use crate::admin::{self, Health, Shown};
-use crate::domain::decode::decode;
 use crate::domain::ids::InputTopic;
 use crate::lifecycle::Lifecycle;
 use crate::metrics::Metrics;
-use crate::pipeline::engine::Engine;
-use crate::pipeline::run::{End, Pace, World};
-use crate::ports::log::Arrival;
+use crate::ports::Disposition;
 use crate::ports::pulse::Pulse;
-use crate::ports::{Disposition, Publisher};
 use crate::settings::{PurgeMode, Settings};
 
-/// Records of one partition that may wait unopened.
-const ROOM: usize = 512;
 /// Between looks for a Kafka that does not answer at the start.
 const KAFKA_PAUSE: Duration = Duration::from_secs(1);
 
@@ -50,54 +37,22 @@ pub async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     let shown = Shown { health: Arc::clone(&health), metrics: Arc::clone(&metrics), overview: Arc::clone(&overview) };
     let address = admin::serve(&settings.http.listen, shown)?;
     let dependencies = Dependencies::try_new(&settings, Some(Arc::new(CanaryLog::new(Arc::clone(&metrics)))))?;
-    let publisher = world::publisher(&settings)?;
+    let mut renewal = Renewal::new(&settings, topics(mode));
     // Order: only Kafka must answer before readiness; whoever else is away is an outage, and an outage is survived.
-    if let Some(exit) = await_topics(&settings, mode, &lifecycle).await? {
+    if let Some(exit) = await_topics(&settings, &topics(mode), &lifecycle).await? {
         return Ok(exit.into());
     }
     if let Some(exit) = checked(&dependencies, mode).await {
         return Ok(exit.into());
     }
-    let (intake, arrivals) = start_intake(&settings, inputs(mode), pulse)?;
-    let obeying = obeying(&settings, mode, (&intake, &publisher), &lifecycle).await?;
-    let retentions = Retentions::default();
-    let beside = join(obeying, retentions.clone().follow(world::topic_admin(&settings)?)).map(drop).boxed();
-    health.set_started();
-    tracing::info!(env = settings.env, ?mode, http = %address, "running");
-
-    let world = World {
-        directory: dependencies.directory,
-        index: dependencies.index,
-        identities: dependencies.identities,
-        cache: dependencies.cache,
-        publisher,
-        offsets: Arc::new(intake.committer()),
-    };
-    let engine = Engine::new(rules(&settings, mode)?, settings.intake.budget, stages(&settings), Instant::now());
-    let observer = PipelineObserver::new((metrics, overview), &settings, intake.committer(), intake.watermarks())
-        .with_outlook(Outlook::new(dependencies.certificates, &settings.kafka, retentions));
-    let pace = Pace { commit: settings.kafka.commit_interval, shutdown: settings.shutdown_timeout };
-    until_the_end((engine, world, arrivals), (intake, beside), &lifecycle, (pace, observer)).await
-}
-
-/// Orders to running workers. A dry run writes statuses only, so it could not even answer.
-async fn obeying(
-    settings: &Settings,
-    mode: PurgeMode,
-    (intake, publisher): (&Intake, &Arc<dyn Publisher>),
-    lifecycle: &Lifecycle,
-) -> anyhow::Result<BoxFuture<'static, ()>> {
-    let topics = world::topics(settings)?;
-    let heard = match mode {
-        PurgeMode::DryRun => None,
-        PurgeMode::Delete | PurgeMode::Off => orders::listen(settings, &topics, lifecycle.drain()).await,
-    };
-    let (group, reseeks, publisher) = (settings.group(), intake.reseeks(), Arc::clone(publisher));
-    let orders = Orders { group, topics, reseeks, publisher, worker: orders::worker_name() };
-    Ok(match heard {
-        Some(heard) => orders.obey(heard).boxed(),
-        None => std::future::pending().boxed(),
-    })
+    let life = Life { settings: &settings, mode, dependencies, metrics, overview, health, pulse, address };
+    loop {
+        // Large, and awaited for as long as the worker runs.
+        if let Some(exit) = Box::pin(life.live(&lifecycle, &mut renewal)).await? {
+            return Ok(exit.into());
+        }
+        tracing::info!("files of kafka.properties have changed: going on with what they hold now");
+    }
 }
 
 fn about(settings: &Settings) -> About {
@@ -105,68 +60,29 @@ fn about(settings: &Settings) -> About {
     About { version: env!("CARGO_PKG_VERSION"), env, group, mode }
 }
 
-type Parts = (Engine, World, mpsc::Receiver<Arrival>);
-
-async fn until_the_end(
-    (engine, world, arrivals): Parts,
-    (mut intake, beside): (Intake, BoxFuture<'static, ()>),
-    lifecycle: &Lifecycle,
-    (pace, observer): (Pace, PipelineObserver),
-) -> anyhow::Result<ExitCode> {
-    let tokens = (lifecycle.drain().clone(), lifecycle.hurry().clone());
-    let pipeline = crate::pipeline::run::run(engine, world, arrivals, tokens, (pace, Box::new(observer)));
-    let end = tokio::select! {
-        end = pipeline => end,
-        failure = intake.failure() => return Err(failure.into()),
-        () = beside => unreachable!("orders are obeyed, and retention is followed, for as long as it is polled"),
-    };
-    match end {
-        End::Closed(points) => match intake.close(points).await {
-            Ok(()) => {
-                tracing::info!("stopped: what was begun is settled and committed");
-                Ok(Exit::Done.into())
-            }
-            // Nobody has to mend anything: whoever has the partitions now does it again, which is harmless.
-            Err(IntakeError::FinalCommit(Flushed::Fenced)) => {
-                tracing::warn!("stopped in the middle of a rebalance: what was settled last may be done again");
-                Ok(Exit::Done.into())
-            }
-            Err(error) => Err(error).context("the last offsets may not be committed"),
-        },
-        End::IntakeGone => Err(intake.failure().await.into()),
-        End::Stalled => anyhow::bail!("no item has completed for two minutes although there is work: giving up"),
-    }
-}
-
 /// A dry run reads what others ask for, never our own follow-ups.
-fn inputs(mode: PurgeMode) -> Vec<InputTopic> {
+pub(super) fn inputs(mode: PurgeMode) -> Vec<InputTopic> {
     match mode {
         PurgeMode::DryRun => vec![InputTopic::Delete, InputTopic::Request],
         PurgeMode::Delete | PurgeMode::Off => InputTopic::ALL.to_vec(),
     }
 }
 
-fn start_intake(
-    settings: &Settings,
-    inputs: Vec<InputTopic>,
-    pulse: Arc<Pulse>,
-) -> anyhow::Result<(Intake, mpsc::Receiver<Arrival>)> {
-    let group = settings.group();
-    let options = IntakeOptions { group, inputs, room: ROOM, drain_timeout: settings.drain_timeout, decode, pulse };
-    Ok(Intake::start(&settings.kafka, &world::topics(settings)?, &options)?)
-}
-
-/// Waits for Kafka; a missing topic ends the start.
-async fn await_topics(settings: &Settings, mode: PurgeMode, lifecycle: &Lifecycle) -> anyhow::Result<Option<Exit>> {
-    let admin = world::topic_admin(settings)?;
+/// What is read and written.
+fn topics(mode: PurgeMode) -> Vec<Topic> {
     let outputs: &[Topic] = match mode {
         PurgeMode::DryRun => &[Topic::Status],
         PurgeMode::Delete | PurgeMode::Off => &[Topic::Status, Topic::Failed, Topic::Control],
     };
-    let wanted: Vec<Topic> = inputs(mode).into_iter().map(Topic::from).chain(outputs.iter().copied()).collect();
+    inputs(mode).into_iter().map(Topic::from).chain(outputs.iter().copied()).collect()
+}
+
+/// Waits for Kafka; a missing topic, or a Kafka that refuses us, ends the start.
+async fn await_topics(settings: &Settings, wanted: &[Topic], lifecycle: &Lifecycle) -> anyhow::Result<Option<Exit>> {
+    let admin = world::topic_admin(settings)?;
     let mut told = false;
     loop {
-        match admin.require(&wanted).await {
+        match admin.require(wanted).await {
             Ok(()) => return Ok(None),
             Err(TopicError::Unreachable(_)) if !told => {
                 tracing::warn!(brokers = settings.kafka.brokers, "kafka does not answer yet (kafka.brokers)");
@@ -194,13 +110,8 @@ pub(super) async fn checked(dependencies: &Dependencies, mode: PurgeMode) -> Opt
             Some(_) | None => Ok(()),
         }
     };
-    // In the clear there is nothing to find: whether the service works is seen by what it answers about users.
-    let sync_api = Some(&dependencies.sync_api).filter(|api| api.speaks_tls() && mode != PurgeMode::DryRun);
-    let certificate = OptionFuture::from(sync_api.map(|api| api.greet()));
-    let probed = tokio::join!(dependencies.directory.probe(), identities, cache, certificate);
-    let (directory, identities, cache, certificate) = probed;
+    let (directory, identities, cache) = tokio::join!(dependencies.directory.probe(), identities, cache);
     let answers = [("cassandra", directory), ("keycloak database", identities), ("keycloak admin api", cache)];
-    let answers = answers.into_iter().chain(certificate.map(|answer| ("sync api's certificate", answer)));
     let mut exit = None;
     for (dependency, answer) in answers {
         match answer {

@@ -22,6 +22,7 @@ use crate::settings::{PurgeMode, Settings};
 pub type Certificates = Vec<(&'static str, Ends)>;
 
 /// The dependencies, not contacted yet.
+#[derive(Clone)]
 pub struct Dependencies {
     pub directory: Arc<dyn UserDirectory>,
     pub index: Arc<dyn SearchIndex>,
@@ -148,9 +149,11 @@ fn topics_probe(admin: TopicAdmin, args: &CheckArgs) -> Probe {
 pub(super) fn failure_of_topics(error: TopicError) -> Failure {
     let disposition = match error {
         TopicError::Unreachable(_) => Disposition::Retry(Blame::Server),
-        TopicError::Property(_) | TopicError::Client(_) | TopicError::Missing { .. } | TopicError::Refused { .. } => {
-            Disposition::Hold
-        }
+        TopicError::Property(_)
+        | TopicError::Client(_)
+        | TopicError::Terms(_)
+        | TopicError::Missing { .. }
+        | TopicError::Refused { .. } => Disposition::Hold,
     };
     Failure::new(disposition, "topics").because(error)
 }

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use prometheus::TextEncoder;
 
+use crate::adapters::kafka::Trouble;
 use crate::domain::event::{Action, Why};
 use crate::domain::ids::{Class, InputTopic, Partition};
 use crate::domain::record::OutputTopic;
@@ -90,6 +91,8 @@ define::metrics! {
         retention_used_ratio: GaugeVec["topic", "partition"],
         /// When the certificate ends, in seconds since 1970, as the last handshake has shown it or its file holds it.
         certificate_end_seconds: IntGaugeVec["dependency", "certificate"],
+        /// 1 while this keeps Kafka from serving the consumer; refused: a certificate, a login or a token that a person must mend.
+        kafka_trouble: IntGaugeVec["trouble"],
         /// From the record's own time to its acknowledged status.
         end_to_end_seconds: HistogramVec["topic"],
         /// Users per call of the Sync API at the moment: adapts below its bound in the configuration.
@@ -123,6 +126,9 @@ impl Metrics {
         metrics.zero_keycloak();
         for why in Why::ALL {
             metrics.follow_ups_total.with_label_values(&[why.name()]);
+        }
+        for trouble in Trouble::ALL {
+            metrics.kafka_trouble.with_label_values(&[trouble.label()]);
         }
         for end in CommitEnd::ALL {
             metrics.commits_total.with_label_values(&[end.label()]);
@@ -230,6 +236,12 @@ impl Metrics {
 
     pub fn commit_difference(&self, partition: Partition, offsets: i64) {
         self.commit_difference.with_label_values(&place(partition)).set(offsets);
+    }
+
+    pub fn kafka_trouble(&self, now: Option<Trouble>) {
+        for trouble in Trouble::ALL {
+            self.kafka_trouble.with_label_values(&[trouble.label()]).set(i64::from(now == Some(trouble)));
+        }
     }
 
     pub fn commit(&self, end: CommitEnd) {

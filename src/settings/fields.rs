@@ -89,6 +89,7 @@ impl fmt::Debug for KafkaSettings {
             .field("session_timeout", &self.session_timeout)
             .field("commit_interval", &self.commit_interval)
             .field("properties", &shown(&self.properties).collect::<BTreeMap<_, _>>())
+            .field("property_files", &self.property_files)
             .finish()
     }
 }

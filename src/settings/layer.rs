@@ -42,10 +42,8 @@ impl Layer {
                 continue;
             };
             let key = path.replace("__", ".");
-            let key = match key.strip_prefix("kafka.properties.") {
-                Some(property) => format!("kafka.properties.{}", property.replace('_', ".")),
-                None => key,
-            };
+            let dotted = |map| Some(format!("{map}{}", key.strip_prefix(map)?.replace('_', ".")));
+            let key = ["kafka.properties.", "kafka.property_files."].into_iter().find_map(dotted).unwrap_or(key);
             layer.set(&key, value, name);
         }
         layer

@@ -106,6 +106,9 @@ pub struct KafkaSettings {
     /// Further librdkafka properties, for both clients (security, compression, …).
     #[serde(default, deserialize_with = "fields::dotted", serialize_with = "fields::redacted_properties")]
     pub properties: BTreeMap<String, String>,
+    /// Properties whose values are in files: the property and the path.
+    #[serde(default, deserialize_with = "fields::dotted")]
+    pub property_files: BTreeMap<String, String>,
 }
 
 /// Names of topics; `{env}` is replaced when they are loaded.

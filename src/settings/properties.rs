@@ -26,3 +26,31 @@ pub const RESERVED_PROPERTIES: &[(&str, &str)] = &[
 pub fn reserved_property(name: &str) -> Option<&'static str> {
     RESERVED_PROPERTIES.iter().find(|(reserved, _)| *reserved == name).map(|(_, reason)| *reason)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::settings::Settings;
+
+    fn load(env: &[(&str, &str)]) -> Result<Settings, String> {
+        let env = env.iter().map(|(key, value)| (format!("USER_PURGE_SYNC__KAFKA__{key}"), (*value).to_owned()));
+        Settings::load(None, env).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn names_in_both_maps_get_their_dots_back() {
+        let env = [("PROPERTIES__SASL_USERNAME", "purger"), ("PROPERTY_FILES__SASL_PASSWORD", "/secrets/password")];
+        let kafka = load(&env).unwrap().kafka;
+        assert_eq!(kafka.properties["sasl.username"], "purger");
+        assert_eq!(kafka.property_files["sasl.password"], "/secrets/password");
+    }
+
+    #[test]
+    fn a_property_is_in_one_place_and_a_promise_in_none() {
+        let twice = load(&[("PROPERTIES__SASL_PASSWORD", "hunter2"), ("PROPERTY_FILES__SASL_PASSWORD", "/p")]);
+        let twice = twice.unwrap_err();
+        assert!(twice.contains("kafka.property_files.sasl.password: is in kafka.properties too"), "{twice}");
+        assert!(!twice.contains("hunter2"), "{twice}");
+        let reserved = load(&[("PROPERTY_FILES__ACKS", "/p")]).unwrap_err();
+        assert!(reserved.contains("kafka.property_files.acks: cannot be set here"), "{reserved}");
+    }
+}

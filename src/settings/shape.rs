@@ -9,7 +9,7 @@ use super::layer::{Entry, Layer};
 use super::load::Problem;
 
 /// Maps whose keys are the operator's.
-const OPEN_MAPS: [&str; 3] = ["kafka.properties", "cassandra.tables", "keycloak.tables"];
+const OPEN_MAPS: [&str; 4] = ["kafka.properties", "kafka.property_files", "cassandra.tables", "keycloak.tables"];
 
 /// Which keys there are, taken from the settings themselves.
 pub(super) struct Shape {

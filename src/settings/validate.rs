@@ -112,10 +112,15 @@ impl Settings {
             "must be more than twice drain_timeout: a draining worker sends nothing",
         );
         rules.positive(kafka.commit_interval, "kafka.commit_interval");
-        for property in kafka.properties.keys() {
-            if let Some(reason) = reserved_property(property) {
-                rules.fail(&format!("kafka.properties.{property}"), format!("cannot be set here: {reason}"));
+        for (map, properties) in [("properties", &kafka.properties), ("property_files", &kafka.property_files)] {
+            for property in properties.keys() {
+                if let Some(reason) = reserved_property(property) {
+                    rules.fail(&format!("kafka.{map}.{property}"), format!("cannot be set here: {reason}"));
+                }
             }
+        }
+        for property in kafka.property_files.keys().filter(|property| kafka.properties.contains_key(*property)) {
+            rules.fail(&format!("kafka.property_files.{property}"), "is in kafka.properties too: keep one".to_owned());
         }
         let topics = &self.topics;
         let names = [

@@ -1,10 +1,10 @@
 //! What the Kafka clients of the worker share: their properties, and where librdkafka's log lines go.
 
 use rdkafka::ClientConfig;
-use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 
+use super::files;
 use crate::settings::{KafkaSettings, reserved_property};
 
 /// Replaces `{env}` in a configured name.
@@ -12,12 +12,14 @@ pub fn named_for(env: &str, template: &str) -> String {
     template.replace("{env}", env)
 }
 
-/// A property in `kafka.properties` that would break a promise of the worker.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("kafka.properties may not set `{property}`: {reason}")]
-pub struct PropertyRefused {
-    pub property: String,
-    pub reason: &'static str,
+/// A property that cannot be handed to librdkafka.
+#[derive(Debug, thiserror::Error)]
+pub enum PropertyRefused {
+    /// It would break a promise of the worker.
+    #[error("kafka.properties may not set `{property}`: {reason}")]
+    Reserved { property: String, reason: &'static str },
+    #[error("kafka.property_files.{property}: {path} cannot be read")]
+    Unreadable { property: String, path: String, source: std::io::Error },
 }
 
 /// The start of every client's configuration.
@@ -33,11 +35,23 @@ fn base(settings: &KafkaSettings) -> ClientConfig {
 
 /// The settings' own properties on top of ours, or the first one that may not be set.
 fn with_properties(mut config: ClientConfig, settings: &KafkaSettings) -> Result<ClientConfig, PropertyRefused> {
-    for (property, value) in &settings.properties {
+    for property in settings.properties.keys().chain(settings.property_files.keys()) {
         if let Some(reason) = reserved_property(property) {
-            return Err(PropertyRefused { property: property.clone(), reason });
+            return Err(PropertyRefused::Reserved { property: property.clone(), reason });
         }
+    }
+    for (property, value) in &settings.properties {
         config.set(property, value);
+    }
+    for (property, path) in &settings.property_files {
+        config.set(
+            property,
+            files::value(path).map_err(|source| PropertyRefused::Unreadable {
+                property: property.clone(),
+                path: path.clone(),
+                source,
+            })?,
+        );
     }
     Ok(config)
 }
@@ -118,22 +132,6 @@ pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
     }
 }
 
-/// The context of clients that have nothing else to hear.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Quiet;
-
-impl ClientContext for Quiet {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        log(level, facility, message);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        tracing::debug!(target: "librdkafka", %error, "{reason}");
-    }
-}
-
-impl rdkafka::consumer::ConsumerContext for Quiet {}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -149,6 +147,7 @@ mod tests {
             session_timeout: Duration::from_secs(45),
             commit_interval: Duration::from_secs(1),
             properties: properties.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+            property_files: BTreeMap::new(),
         }
     }
 

@@ -19,7 +19,7 @@ use super::poller::{Parts, Poller};
 use super::rebalance::IntakeContext;
 use super::reseek::Reseeks;
 use super::topics::Topics;
-use super::trouble::Trouble;
+use super::trouble::Troubles;
 use crate::domain::event::Decoded;
 use crate::domain::ids::{InputTopic, Partition};
 use crate::ports::log::{Arrival, CommitPoint};
@@ -140,9 +140,9 @@ impl Intake {
         Reseeks(Arc::clone(&self.context))
     }
 
-    /// What keeps Kafka from serving the consumer at present.
-    pub fn trouble(&self) -> Option<Trouble> {
-        self.context.troubles.now()
+    /// Where it is told what keeps Kafka from serving the consumer.
+    pub fn troubles(&self) -> Arc<Troubles> {
+        Arc::clone(&self.context.troubles)
     }
 
     /// Ready when the thread has ended by itself: the process cannot go on. Cancellable; pending for ever after that.

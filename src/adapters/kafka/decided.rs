@@ -7,7 +7,8 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::client::{Quiet, admin_config, unusable};
+use super::client::{admin_config, unusable};
+use super::hearing::Hearing;
 use super::producer::{KafkaPublisher, failure};
 use super::topics::{Topic, Topics};
 use crate::domain::record::OutputRecord;
@@ -19,7 +20,7 @@ use crate::settings::KafkaSettings;
 pub struct FailedTopic {
     topics: Arc<Topics>,
     publisher: KafkaPublisher,
-    group: Arc<BaseConsumer<Quiet>>,
+    group: Arc<BaseConsumer<Hearing>>,
 }
 
 impl FailedTopic {
@@ -32,7 +33,7 @@ impl FailedTopic {
         config.set("group.id", group).set("enable.auto.commit", "false");
         Ok(Self {
             publisher: KafkaPublisher::try_new(settings, Arc::clone(&topics))?,
-            group: Arc::new(config.create_with_context(Quiet).map_err(unusable)?),
+            group: Arc::new(config.create_with_context(Hearing::of(&config)).map_err(unusable)?),
             topics,
         })
     }

@@ -6,12 +6,15 @@
 //!
 //! Nothing here knows what an event means: records are decoded by a function that is given at construction.
 
+mod certificate;
 mod client;
 mod committing;
 pub mod consumer;
 pub mod decided;
+mod files;
 mod group_offsets;
 mod handover;
+mod hearing;
 pub mod lag;
 mod lane;
 mod mailbox;
@@ -24,6 +27,7 @@ mod position;
 pub mod producer;
 pub mod reading;
 mod rebalance;
+mod refusal;
 pub mod reseek;
 pub mod side;
 pub mod statuses;
@@ -36,11 +40,13 @@ pub mod worker_group;
 
 pub use client::{PropertyRefused, named_for};
 pub use consumer::{Decode, Intake, IntakeError, IntakeOptions};
+pub use files::{Fingerprint, SettingsFiles};
 pub use offsets::{Committer, Flushed};
 pub use producer::KafkaPublisher;
+pub use refusal::Refusal;
 pub use topic_admin::TopicAdmin;
 pub use topics::{Topic, Topics};
-pub use trouble::Trouble;
+pub use trouble::{Trouble, Troubles};
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

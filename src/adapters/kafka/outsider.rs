@@ -1,17 +1,12 @@
 //! What everybody has in common who reads topics without being a member of a group.
 
-use std::time::Duration;
-
 use rdkafka::ClientConfig;
-use rdkafka::consumer::{Consumer, ConsumerContext};
 use rdkafka::metadata::{MetadataPartition, MetadataTopic};
 
 use super::client::admin_config;
+use super::hearing::{self, Listen};
 use super::topic_admin::TopicError;
 use crate::settings::KafkaSettings;
-
-/// Of one question.
-pub(super) const LIMIT: Duration = Duration::from_secs(10);
 
 /// A group's name is asked for even where there is no group: partitions are assigned here, and nothing is committed unasked.
 ///
@@ -32,8 +27,8 @@ pub(super) fn outsider_config(settings: &KafkaSettings, group: &str) -> Result<C
 ///
 /// # Errors
 /// When Kafka does not answer, or there is no such topic.
-pub(super) fn partitions<C: ConsumerContext>(consumer: &impl Consumer<C>, name: &str) -> Result<Vec<i32>, TopicError> {
-    let metadata = consumer.fetch_metadata(Some(name), LIMIT).map_err(TopicError::Unreachable)?;
+pub(super) fn partitions(consumer: &impl Listen, name: &str) -> Result<Vec<i32>, TopicError> {
+    let metadata = hearing::metadata(consumer, Some(name))?;
     let topic = metadata.topics().iter().find(|topic| topic.name() == name && topic.error().is_none());
     let numbers: Vec<_> = topic.into_iter().flat_map(MetadataTopic::partitions).map(MetadataPartition::id).collect();
     if numbers.is_empty() {

@@ -12,7 +12,8 @@ use rdkafka::producer::future_producer::DeliveryFuture;
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
 use rdkafka::types::RDKafkaErrorCode;
 
-use super::client::{PropertyRefused, Quiet, producer_config, unusable};
+use super::client::{PropertyRefused, producer_config, unusable};
+use super::hearing::Hearing;
 use super::locked;
 use super::topics::Topics;
 use crate::domain::record::OutputRecord;
@@ -35,24 +36,26 @@ pub enum ProducerError {
 pub struct KafkaPublisher {
     topics: Arc<Topics>,
     config: ClientConfig,
-    producer: Mutex<FutureProducer<Quiet>>,
+    hearing: Hearing,
+    producer: Mutex<FutureProducer<Hearing>>,
 }
 
 impl KafkaPublisher {
     /// Kafka need not answer yet.
     pub fn try_new(settings: &KafkaSettings, topics: Arc<Topics>) -> Result<Self, ProducerError> {
         let config = producer_config(settings)?;
-        let producer =
-            Mutex::new(config.create_with_context(Quiet).map_err(|error| ProducerError::Client(unusable(error)))?);
-        Ok(Self { topics, config, producer })
+        let hearing = Hearing::of(&config);
+        let producer = config.create_with_context(hearing.clone());
+        let producer = Mutex::new(producer.map_err(|error| ProducerError::Client(unusable(error)))?);
+        Ok(Self { topics, config, hearing, producer })
     }
 
     /// The producer, or a new one in place of one that has failed for good.
-    fn producer(&self) -> Result<FutureProducer<Quiet>, Failure> {
+    fn producer(&self) -> Result<FutureProducer<Hearing>, Failure> {
         let mut producer = locked(&self.producer);
         if let Some((code, _)) = producer.client().fatal_error() {
             tracing::warn!(error = %code, "kafka producer has failed for good, making another");
-            *producer = self.config.create_with_context(Quiet).map_err(failure)?;
+            *producer = self.config.create_with_context(self.hearing.clone()).map_err(failure)?;
         }
         Ok(producer.clone())
     }
@@ -60,7 +63,7 @@ impl KafkaPublisher {
     /// Queues a record; what becomes of it is the future's to say. Waits while the queue is full.
     async fn enqueue(
         &self,
-        producer: &FutureProducer<Quiet>,
+        producer: &FutureProducer<Hearing>,
         (partition, record): (Option<i32>, &OutputRecord),
     ) -> Result<DeliveryFuture, Failure> {
         let mut headers = OwnedHeaders::new_with_capacity(record.headers.len());
@@ -87,6 +90,14 @@ impl KafkaPublisher {
         }
     }
 
+    /// As [`failure`], or why the broker refuses: librdkafka says then only that the record's time is up.
+    fn refused(&self, error: KafkaError) -> Failure {
+        match self.hearing.said() {
+            Some(refusal) => Failure::new(Disposition::Hold, "kafka_authentication").because(refusal),
+            None => failure(error),
+        }
+    }
+
     /// Writes each to this partition of its topic, whatever its key says.
     pub async fn publish_to(&self, records: &[(i32, OutputRecord)]) -> Result<(), Unpublished> {
         self.publish_all(records.iter().map(|(partition, record)| (Some(*partition), record))).await
@@ -104,8 +115,11 @@ impl KafkaPublisher {
             queued.push(self.enqueue(&producer, record).await);
         }
         let deliveries = join_all(queued.into_iter().map(async |queued| match queued?.await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err((error, _))) => Err(failure(error)),
+            Ok(Ok(_)) => {
+                self.hearing.forget();
+                Ok(())
+            }
+            Ok(Err((error, _))) => Err(self.refused(error)),
             Err(_) => Err(failure(KafkaError::Canceled)),
         }));
         let failed = deliveries.await.into_iter().enumerate().filter_map(|(place, end)| Some((place, end.err()?)));

@@ -9,8 +9,8 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::client::{Quiet, unusable};
-use super::outsider::{LIMIT, outsider_config, partitions};
+use super::hearing::{Hearing, LIMIT, unmade};
+use super::outsider::{outsider_config, partitions};
 use super::topic_admin::TopicError;
 use crate::settings::KafkaSettings;
 
@@ -63,7 +63,7 @@ pub type Extent = BTreeMap<i32, (i64, i64)>;
 #[derive(Clone)]
 pub struct TopicReader {
     config: rdkafka::ClientConfig,
-    asker: Arc<StreamConsumer<Quiet>>,
+    asker: Arc<StreamConsumer<Hearing>>,
 }
 
 impl TopicReader {
@@ -137,7 +137,7 @@ impl TopicReader {
 
 /// A reading that is under way.
 pub struct Reading {
-    consumer: Arc<StreamConsumer<Quiet>>,
+    consumer: Arc<StreamConsumer<Hearing>>,
     /// Where it ends, of the partitions that are not read to their end yet.
     ends: BTreeMap<i32, i64>,
 }
@@ -170,11 +170,11 @@ impl Reading {
     }
 }
 
-fn consumer(config: &rdkafka::ClientConfig) -> Result<StreamConsumer<Quiet>, TopicError> {
-    config.create_with_context(Quiet).map_err(|error| TopicError::Client(unusable(error)))
+fn consumer(config: &rdkafka::ClientConfig) -> Result<StreamConsumer<Hearing>, TopicError> {
+    config.create_with_context(Hearing::of(config)).map_err(unmade)
 }
 
-fn assign(consumer: &StreamConsumer<Quiet>, name: &str, start: Start) -> Result<BTreeMap<i32, i64>, TopicError> {
+fn assign(consumer: &StreamConsumer<Hearing>, name: &str, start: Start) -> Result<BTreeMap<i32, i64>, TopicError> {
     let extent = extent(consumer, name)?;
     let mut list = TopicPartitionList::new();
     for (partition, (low, _)) in &extent {
@@ -196,7 +196,7 @@ fn assign(consumer: &StreamConsumer<Quiet>, name: &str, start: Start) -> Result<
         .collect())
 }
 
-fn extent(consumer: &StreamConsumer<Quiet>, name: &str) -> Result<Extent, TopicError> {
+fn extent(consumer: &StreamConsumer<Hearing>, name: &str) -> Result<Extent, TopicError> {
     let of_one = |partition| {
         let marks = consumer.fetch_watermarks(name, partition, LIMIT).map_err(TopicError::Unreachable)?;
         Ok((partition, marks))

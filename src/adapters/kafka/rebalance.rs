@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 
 use super::lag::Watermarks;
 use super::ownership::Ownership;
+use super::refusal::Refusal;
 use super::reseek::{Asked, ReseekRequest, Reseeked};
 use super::topics::Topics;
 use super::trouble::Troubles;
@@ -140,6 +141,9 @@ impl ClientContext for IntakeContext {
     /// Comes by the poll as well, and is told there.
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!(target: "librdkafka", %error, "{reason}");
+        if let Some(refusal) = error.rdkafka_error_code().and_then(|code| Refusal::of(code, reason)) {
+            self.troubles.hear(refusal);
+        }
     }
 
     fn stats(&self, statistics: Statistics) {

@@ -11,8 +11,9 @@ use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::mpsc;
 
-use super::client::{Quiet, consumer_config, unusable};
+use super::client::consumer_config;
 use super::consumer::Decode;
+use super::hearing::{Hearing, unmade};
 use super::lane::delivery;
 use super::topic_admin::TopicError;
 use super::topics::Topics;
@@ -48,7 +49,7 @@ pub struct SideOptions {
 /// Reads the stretches into a pipeline.
 pub struct SideIntake {
     topics: Arc<Topics>,
-    consumer: StreamConsumer<Quiet>,
+    consumer: StreamConsumer<Hearing>,
     options: SideOptions,
     pipeline: mpsc::Sender<Arrival>,
     gates: BTreeMap<Partition, (Arc<Gate>, i64)>,
@@ -66,7 +67,7 @@ impl SideIntake {
         // A group's name is asked for though there is no member: partitions are assigned here.
         let mut config = consumer_config(settings, "user-purge-sync-side")?;
         config.set("enable.partition.eof", "true");
-        let consumer = config.create_with_context(Quiet).map_err(|error| TopicError::Client(unusable(error)))?;
+        let consumer = config.create_with_context(Hearing::of(&config)).map_err(unmade)?;
         Ok(Self { topics, consumer, options, pipeline, gates: BTreeMap::new() })
     }
 

@@ -10,8 +10,8 @@ use rdkafka::message::Message;
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::client::{Quiet, unusable};
-use super::outsider::{LIMIT, outsider_config, partitions};
+use super::hearing::{Hearing, LIMIT, unmade};
+use super::outsider::{outsider_config, partitions};
 use super::topic_admin::TopicError;
 use super::topics::{Topic, Topics};
 use crate::settings::KafkaSettings;
@@ -54,8 +54,8 @@ pub async fn orders(settings: &KafkaSettings, topics: &Topics) -> Result<BoxStre
 
 async fn records(settings: &KafkaSettings, name: &str, from: From) -> Result<BoxStream<'static, Heard>, TopicError> {
     let config = outsider_config(settings, "user-purge-sync-watch")?;
-    let consumer = config.create_with_context::<_, StreamConsumer<_>>(Quiet);
-    let consumer = Arc::new(consumer.map_err(|error| TopicError::Client(unusable(error)))?);
+    let consumer = config.create_with_context::<_, StreamConsumer<_>>(Hearing::of(&config));
+    let consumer = Arc::new(consumer.map_err(unmade)?);
     let (asker, name) = (Arc::clone(&consumer), name.to_owned());
     let assigned = tokio::task::spawn_blocking(move || assign(&asker, &name, from));
     let ahead = assigned.await.unwrap_or(Err(TopicError::Unreachable(KafkaError::Canceled)))?;
@@ -64,9 +64,9 @@ async fn records(settings: &KafkaSettings, name: &str, from: From) -> Result<Box
 
 /// The partitions that are not heard to their end yet.
 type Ahead = BTreeSet<i32>;
-type Consuming = Arc<StreamConsumer<Quiet>>;
+type Consuming = Arc<StreamConsumer<Hearing>>;
 
-fn assign(consumer: &StreamConsumer<Quiet>, name: &str, from: From) -> Result<Ahead, TopicError> {
+fn assign(consumer: &StreamConsumer<Hearing>, name: &str, from: From) -> Result<Ahead, TopicError> {
     let partitions: Ahead = partitions(consumer, name)?.into_iter().collect();
     let mut list = TopicPartitionList::new();
     for partition in &partitions {

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication};
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::BaseConsumer;
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode;
 
-use super::client::{PropertyRefused, Quiet, admin_config, unusable};
+use super::client::{PropertyRefused, admin_config};
+use super::hearing::{self, Hearing, LIMIT, unmade};
+use super::refusal::Refusal;
 use super::topics::{Topic, Topics};
 use crate::settings::KafkaSettings;
 
-const LIMIT: Duration = Duration::from_secs(10);
 const DAY: i64 = 24 * 60 * 60 * 1000;
 
 /// Why a question about topics has no answer, or a wrong one.
@@ -25,6 +26,8 @@ pub enum TopicError {
     Client(#[source] KafkaError),
     #[error("kafka does not answer")]
     Unreachable(#[source] KafkaError),
+    #[error(transparent)]
+    Terms(Refusal),
     #[error("missing topics: {}: create them with `user-purge-sync check --create-topics{}`", .names.join(", "), .option)]
     Missing { names: Vec<String>, option: &'static str },
     #[error("topic {topic}: {code}")]
@@ -65,16 +68,16 @@ impl fmt::Display for TopicWarning {
 /// Asks and creates. Nothing here creates a topic by merely asking for it.
 pub struct TopicAdmin {
     topics: Arc<Topics>,
-    admin: AdminClient<Quiet>,
+    admin: AdminClient<Hearing>,
     /// Asks for metadata: a producer's question would create the topic where the broker allows that, a consumer's does not.
-    asker: Arc<BaseConsumer<Quiet>>,
+    asker: Arc<BaseConsumer<Hearing>>,
 }
 
 impl TopicAdmin {
     pub fn try_new(settings: &KafkaSettings, topics: Arc<Topics>) -> Result<Self, TopicError> {
         let config = admin_config(settings)?;
-        let admin = config.create_with_context(Quiet).map_err(|error| TopicError::Client(unusable(error)))?;
-        let asker = Arc::new(config.create_with_context(Quiet).map_err(|error| TopicError::Client(unusable(error)))?);
+        let admin = config.create_with_context(Hearing::of(&config)).map_err(unmade)?;
+        let asker = Arc::new(config.create_with_context(Hearing::of(&config)).map_err(unmade)?);
         Ok(Self { topics, admin, asker })
     }
 
@@ -162,6 +165,8 @@ impl TopicAdmin {
 
     /// How long the topic keeps a record; `None` for ever, or for as long as nobody tells.
     pub async fn retention(&self, topic: Topic) -> Result<Option<Duration>, TopicError> {
+        // Order: asked first, since the admin client hears nothing of why it is refused.
+        self.ask(None).await?;
         let name = self.topics.name(topic);
         let asked = self.admin.describe_configs(&[ResourceSpecifier::Topic(name)], &limit()).await;
         let described = asked.map_err(TopicError::Unreachable)?.into_iter().next().and_then(Result::ok);
@@ -173,12 +178,12 @@ impl TopicAdmin {
     async fn ask(&self, topic: Option<String>) -> Result<(usize, Option<RDKafkaErrorCode>), TopicError> {
         let asker = Arc::clone(&self.asker);
         let answer = tokio::task::spawn_blocking(move || {
-            let metadata = asker.fetch_metadata(topic.as_deref(), LIMIT)?;
+            let metadata = hearing::metadata(&*asker, topic.as_deref())?;
             let said = metadata.topics().iter().find(|found| Some(found.name()) == topic.as_deref());
             let error = said.and_then(rdkafka::metadata::MetadataTopic::error);
             Ok((metadata.brokers().len(), error.map(RDKafkaErrorCode::from)))
         });
-        answer.await.unwrap_or(Err(KafkaError::Canceled)).map_err(TopicError::Unreachable)
+        answer.await.unwrap_or(Err(TopicError::Unreachable(KafkaError::Canceled)))
     }
 }
 

@@ -13,8 +13,8 @@ use rdkafka::message::Message;
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::client::{Quiet, unusable};
-use super::outsider::{LIMIT, outsider_config, partitions};
+use super::hearing::{Hearing, LIMIT, unmade};
+use super::outsider::{outsider_config, partitions};
 use super::topic_admin::TopicError;
 use super::topics::{Topic, Topics};
 use crate::domain::ids::{InputTopic, Partition};
@@ -55,7 +55,7 @@ pub enum NotSet {
 
 /// Asks, and sets, without being a member.
 pub struct WorkerGroup {
-    consumer: BaseConsumer<Quiet>,
+    consumer: BaseConsumer<Hearing>,
     topics: Arc<Topics>,
     name: String,
 }
@@ -64,7 +64,7 @@ impl WorkerGroup {
     /// Kafka need not answer yet.
     pub fn try_new(settings: &KafkaSettings, topics: Arc<Topics>, group: &str) -> Result<Self, TopicError> {
         let config = outsider_config(settings, group)?;
-        let consumer = config.create_with_context(Quiet).map_err(|error| TopicError::Client(unusable(error)))?;
+        let consumer = config.create_with_context(Hearing::of(&config)).map_err(unmade)?;
         Ok(Self { consumer, topics, name: group.to_owned() })
     }
 

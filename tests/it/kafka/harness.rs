@@ -76,6 +76,7 @@ impl Place {
             session_timeout: Duration::from_secs(6),
             commit_interval: Duration::from_secs(1),
             properties: BTreeMap::new(),
+            property_files: BTreeMap::new(),
         };
         let topics = Arc::new(Topics::try_new(&env, &topics).unwrap());
         Self { settings, topics, group: format!("{env}-group"), brokers: brokers.to_owned() }

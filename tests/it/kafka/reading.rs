@@ -154,7 +154,7 @@ async fn a_kafka_that_does_not_answer_is_waited_for_and_can_be_left() {
     let mut place = Place::bare();
     place.settings.brokers = "127.0.0.1:1".to_owned();
     let mut member = place.member();
-    member.until("it is noticed", |member| member.intake.trouble() == Some(Trouble::Unreachable)).await;
+    member.until("it is noticed", |member| member.intake.troubles().now() == Some(Trouble::Unreachable)).await;
     let pulse = Arc::clone(&member.pulse);
     assert!(!pulse.is_joined() && pulse.silence().unwrap() < Duration::from_secs(1));
     let started = Instant::now();

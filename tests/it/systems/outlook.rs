@@ -34,7 +34,9 @@ async fn a_record_that_waits_tells_how_much_of_its_retention_has_passed() {
     scene.sync_api.behave(&json!({"mode": "fail", "status": 503})).await.unwrap();
     scene.publish_deletions(&ids).await;
     let worker = scene.worker(&[]).await;
-    let near = eventually("most of the retention has passed", PATIENCE, async || used(&worker).await.filter(|used| *used > 0.75));
+    let near = eventually("most of the retention has passed", PATIENCE, async || {
+        used(&worker).await.filter(|used| *used > 0.75)
+    });
     near.await.unwrap_or_else(|error| panic!("{error:?}\n{}", worker.log()));
     let told = worker.metrics().await.unwrap();
     println!("{}", told.lines().filter(|line| line.contains("used_ratio{")).collect::<Vec<_>>().join("\n"));

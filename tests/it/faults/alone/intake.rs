@@ -44,7 +44,7 @@ async fn an_outage_of_seconds_loses_nothing_and_ends_by_itself() {
             }
         }
     });
-    member.until("the outage is noticed", |member| member.intake.trouble() == Some(Trouble::Unreachable)).await;
+    member.until("the outage is noticed", |member| member.intake.troubles().now() == Some(Trouble::Unreachable)).await;
     member
         .stays(Duration::from_secs(5).saturating_sub(killed.elapsed()), "the thread lives", |member| {
             member.pulse.silence().unwrap() < Duration::from_secs(1)
@@ -57,7 +57,7 @@ async fn an_outage_of_seconds_loses_nothing_and_ends_by_itself() {
     member
         .until("all is read", |member| {
             (0..4).all(|number| member.read.get(&partition(number)) == Some(&20_000))
-                && member.intake.trouble().is_none()
+                && member.intake.troubles().now().is_none()
         })
         .await;
     assert_eq!(member.owned.len(), 4);
