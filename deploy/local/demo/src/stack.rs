@@ -16,6 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub struct Stack {
     pub kafka: String,
     pub kafka_door: KafkaDoor,
+    pub kafka_files: KafkaFiles,
     pub cassandra: String,
     pub postgres: Postgres,
     pub keycloak: Keycloak,
@@ -28,6 +29,15 @@ pub struct KafkaDoor {
     pub inner: String,
     /// Where it stands.
     pub port: u16,
+}
+
+/// What a broker of a test's own is started from.
+#[derive(Clone, Debug)]
+pub struct KafkaFiles {
+    /// A folder of jars.
+    pub jars: PathBuf,
+    /// A folder whose `data` is formatted for one node that is broker and controller.
+    pub formatted: PathBuf,
 }
 
 #[derive(Clone, Debug)]
@@ -109,6 +119,7 @@ impl Stack {
                 inner: format!("127.0.0.1:{}", value("KAFKA_INNER_PORT")?),
                 port: value("KAFKA_DOOR_PORT")?.parse().context("KAFKA_DOOR_PORT")?,
             },
+            kafka_files: KafkaFiles { jars: value("KAFKA_JARS")?.into(), formatted: value("KAFKA_FORMATTED")?.into() },
             cassandra: format!("{}:{}", value("CASSANDRA_HOST")?, value("CASSANDRA_PORT")?),
             postgres: Postgres {
                 host: value("POSTGRES_HOST")?,
