@@ -38,6 +38,7 @@ CHOICES = {
 # Tables whose keys are the reader's own.
 FREE = {
     "kafka.properties": {"type": "string"},
+    "kafka.property_files": {"type": "string"},
     "cassandra.tables": {"type": "string"},
     "keycloak.tables": {
         "type": "object",
