@@ -38,8 +38,6 @@ async fn a_record_that_waits_tells_how_much_of_its_retention_has_passed() {
         used(&worker).await.filter(|used| *used > 0.75)
     });
     near.await.unwrap_or_else(|error| panic!("{error:?}\n{}", worker.log()));
-    let told = worker.metrics().await.unwrap();
-    println!("{}", told.lines().filter(|line| line.contains("used_ratio{")).collect::<Vec<_>>().join("\n"));
     scene.sync_api.behave_normally().await.unwrap();
     scene.final_endings(&ids).await;
     let over = eventually("nothing waits", PATIENCE, async || used(&worker).await.filter(|used| *used == 0.0));
