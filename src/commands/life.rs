@@ -115,8 +115,9 @@ impl Life<'_> {
             PurgeMode::DryRun => None,
             PurgeMode::Delete | PurgeMode::Off => orders::listen(settings, &topics, lifecycle.drain()).await,
         };
-        let (group, reseeks, publisher) = (settings.group(), intake.reseeks(), Arc::clone(publisher));
-        let orders = Orders { group, topics, reseeks, publisher, worker: orders::worker_name() };
+        let (group, reseeks, worker) = (settings.group(), intake.reseeks(), orders::worker_name());
+        let (publisher, metrics) = (Arc::clone(publisher), Arc::clone(&self.metrics));
+        let orders = Orders { group, topics, reseeks, publisher, worker, metrics };
         Ok(match heard {
             Some(heard) => orders.obey(heard).boxed(),
             None => std::future::pending().boxed(),

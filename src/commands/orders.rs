@@ -15,6 +15,7 @@ use crate::adapters::kafka::statuses::{Heard, orders};
 use crate::domain::control::{Goal, ReplayAnswer, ReplayOrder, ReplayOutcome, Said, Skips};
 use crate::domain::ids::Partition;
 use crate::domain::replay::ReplayId;
+use crate::metrics::Metrics;
 use crate::ports::Publisher;
 use crate::settings::Settings;
 
@@ -28,6 +29,7 @@ pub struct Orders {
     pub reseeks: Reseeks,
     pub publisher: Arc<dyn Publisher>,
     pub worker: String,
+    pub metrics: Arc<Metrics>,
 }
 
 /// Orders from now on; `None` when the worker is to stop before they can be heard.
@@ -91,6 +93,7 @@ impl Orders {
             Reseeked::Refused(why) => (ReplayOutcome::Refused, Some(why), None),
             Reseeked::Cancelled(why) => (ReplayOutcome::Cancelled, Some(why.to_owned()), None),
         };
+        self.metrics.live_replay(outcome);
         tracing::info!(topic = goal.topic, partition = goal.partition, ?outcome, reason, "asked to read again");
         Some(Said::Answer(ReplayAnswer {
             id: id.to_string(),

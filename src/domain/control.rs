@@ -67,6 +67,18 @@ pub enum ReplayOutcome {
     Cancelled,
 }
 
+impl ReplayOutcome {
+    pub const ALL: [Self; 3] = [Self::Done, Self::Refused, Self::Cancelled];
+
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Refused => "refused",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
 impl Said {
     /// `None` for what is none of this: later versions may say more.
     pub fn read(payload: &[u8]) -> Option<Self> {

@@ -15,6 +15,7 @@ use std::time::Duration;
 use prometheus::TextEncoder;
 
 use crate::adapters::kafka::Trouble;
+use crate::domain::control::ReplayOutcome;
 use crate::domain::event::{Action, Why};
 use crate::domain::ids::{Class, InputTopic, Partition};
 use crate::domain::record::OutputTopic;
@@ -93,6 +94,8 @@ define::metrics! {
         certificate_end_seconds: IntGaugeVec["dependency", "certificate"],
         /// 1 while this keeps Kafka from serving the consumer; refused: a certificate, a login or a token that a person must mend.
         kafka_trouble: IntGaugeVec["trouble"],
+        /// Partitions that this worker was asked to read again while it runs (replay live), by what came of it.
+        live_replays_total: IntCounterVec["outcome"],
         /// From the record's own time to its acknowledged status.
         end_to_end_seconds: HistogramVec["topic"],
         /// Users per call of the Sync API at the moment: adapts below its bound in the configuration.
@@ -132,6 +135,9 @@ impl Metrics {
         }
         for end in CommitEnd::ALL {
             metrics.commits_total.with_label_values(&[end.label()]);
+        }
+        for outcome in ReplayOutcome::ALL {
+            metrics.live_replays_total.with_label_values(&[outcome.label()]);
         }
         metrics
     }
@@ -246,6 +252,10 @@ impl Metrics {
 
     pub fn commit(&self, end: CommitEnd) {
         self.commits_total.with_label_values(&[end.label()]).inc();
+    }
+
+    pub fn live_replay(&self, outcome: ReplayOutcome) {
+        self.live_replays_total.with_label_values(&[outcome.label()]).inc();
     }
 }
 
