@@ -3,8 +3,8 @@
 //! An answer is one value with two faces, so that neither says what the other does not: `Display` ends its own lines,
 //! `Serialize` names its fields in camelCase, as the records do.
 
-use std::fmt::Display;
-use std::io::{self, Write};
+use std::fmt::{self, Display};
+use std::io::{self, Write, stderr};
 
 use serde::Serialize;
 
@@ -24,10 +24,49 @@ pub fn tell(answer: &(impl Display + Serialize), format: Format, output: &mut (i
     }
 }
 
+/// Where a command answers, and in which form.
+pub(super) struct Teller<'a> {
+    pub format: Format,
+    pub output: &'a mut (dyn Write + Send),
+}
+
+impl Teller<'_> {
+    pub(super) fn tell(&mut self, answer: &(impl Display + Serialize)) -> io::Result<()> {
+        tell(answer, self.format, self.output)
+    }
+
+    /// What is told before the end: a document has standard output for itself.
+    pub(super) fn meanwhile(&mut self, told: impl Display) -> io::Result<()> {
+        match self.format {
+            Format::Text => write!(self.output, "{told}"),
+            Format::Json => write!(stderr(), "{told}"),
+        }
+    }
+}
+
+/// Why nothing came of it.
+#[derive(Serialize)]
+pub(super) struct Problem {
+    /// What did not happen, for people: a program knows what it has asked for.
+    #[serde(skip)]
+    said: &'static str,
+    problem: String,
+}
+
+impl Problem {
+    pub(super) fn new(said: &'static str, problem: impl Into<String>) -> Self {
+        Self { said, problem: problem.into() }
+    }
+}
+
+impl Display for Problem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(formatter, "{}: {}", self.said, self.problem)
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::fmt;
-
     use super::*;
 
     #[derive(Serialize)]

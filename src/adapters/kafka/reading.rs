@@ -18,11 +18,13 @@ use crate::settings::KafkaSettings;
 const SILENCE: Duration = Duration::from_secs(30);
 
 /// Where to begin.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Start {
     Beginning,
     /// Milliseconds since 1970.
     Time(i64),
+    /// By partition; others from their beginning.
+    Offsets(BTreeMap<i32, i64>),
 }
 
 /// One record of a topic.
@@ -91,7 +93,7 @@ impl TopicReader {
     pub async fn read(&self, topic: &str, start: Start) -> Result<Reading, TopicError> {
         let consumer = Arc::new(consumer(&self.config)?);
         let (asker, name) = (Arc::clone(&consumer), topic.to_owned());
-        let ends = blocking(move || assign(&asker, &name, start)).await?;
+        let ends = blocking(move || assign(&asker, &name, &start)).await?;
         Ok(Reading { consumer, ends })
     }
 
@@ -174,26 +176,28 @@ fn consumer(config: &rdkafka::ClientConfig) -> Result<StreamConsumer<Hearing>, T
     config.create_with_context(Hearing::of(config)).map_err(unmade)
 }
 
-fn assign(consumer: &StreamConsumer<Hearing>, name: &str, start: Start) -> Result<BTreeMap<i32, i64>, TopicError> {
-    let extent = extent(consumer, name)?;
-    let mut list = TopicPartitionList::new();
-    for (partition, (low, _)) in &extent {
-        let offset = match start {
-            Start::Beginning => *low,
-            Start::Time(time) => time,
+fn assign(consumer: &StreamConsumer<Hearing>, name: &str, start: &Start) -> Result<BTreeMap<i32, i64>, TopicError> {
+    let (mut list, mut ends) = (TopicPartitionList::new(), BTreeMap::new());
+    for (partition, (low, high)) in extent(consumer, name)? {
+        let (offset, is_left) = match start {
+            Start::Beginning => (low, low < high),
+            Start::Time(time) => (*time, low < high),
+            Start::Offsets(offsets) => {
+                let from = offsets.get(&partition).copied().unwrap_or(low).max(low);
+                (from, from < high)
+            }
         };
-        list.add_partition_offset(name, *partition, Offset::Offset(offset)).map_err(TopicError::Unreachable)?;
+        list.add_partition_offset(name, partition, Offset::Offset(offset)).map_err(TopicError::Unreachable)?;
+        if is_left {
+            ends.insert(partition, high);
+        }
     }
     if let Start::Time(_) = start {
         // Where nothing is newer the answer is the end.
         list = consumer.offsets_for_times(list, LIMIT).map_err(TopicError::Unreachable)?;
     }
     consumer.assign(&list).map_err(TopicError::Unreachable)?;
-    Ok(extent
-        .into_iter()
-        .filter(|(_, (low, high))| low < high)
-        .map(|(partition, (_, high))| (partition, high))
-        .collect())
+    Ok(ends)
 }
 
 fn extent(consumer: &StreamConsumer<Hearing>, name: &str) -> Result<Extent, TopicError> {

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::Write;
 
 use serde::{Serialize, Serializer};
 use serde_json::json;
@@ -12,8 +11,8 @@ use super::walk::{Step, Walk};
 use super::{Stop, filter, some};
 use crate::adapters::kafka::Topic;
 use crate::adapters::kafka::reading::TopicReader;
-use crate::cli::{FilterArgs, Format};
-use crate::commands::answer::tell;
+use crate::cli::FilterArgs;
+use crate::commands::answer::Teller;
 use crate::commands::calendar::written;
 use crate::commands::{Exit, world};
 use crate::domain::failed::{Decision, Undecodable, What};
@@ -129,11 +128,7 @@ impl Serialize for Histogram {
     }
 }
 
-pub(super) async fn list(
-    settings: &Settings,
-    args: &FilterArgs,
-    (format, output): (Format, &mut (dyn Write + Send)),
-) -> Result<Exit, Stop> {
+pub(super) async fn list(settings: &Settings, args: &FilterArgs, teller: &mut Teller<'_>) -> Result<Exit, Stop> {
     let topics = world::topics(settings)?;
     let (reader, wanted) = (TopicReader::try_new(&settings.kafka)?, filter(args));
     let mut sources = Sources::new(settings, reader.clone())?;
@@ -154,7 +149,7 @@ pub(super) async fn list(
         histogram.add(&step);
     }
     histogram.foreign = walk.foreign;
-    tell(&histogram, format, output)?;
+    teller.tell(&histogram)?;
     Ok(if histogram.open() > 0 { Exit::Left } else { Exit::Done })
 }
 

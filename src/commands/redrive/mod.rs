@@ -11,6 +11,7 @@ mod walk;
 
 use std::io::Write;
 
+use super::answer::{Problem, Teller};
 use super::calendar::now;
 use super::{Exit, world};
 use crate::adapters::kafka::topic_admin::TopicError;
@@ -22,22 +23,22 @@ use crate::settings::Settings;
 
 /// # Errors
 /// When a setting cannot be used, or `output` cannot be written. That Kafka does not answer is told.
-/// `format`: of the list.
 pub async fn redrive(
     settings: &Settings,
     args: &RedriveArgs,
     (format, output): (Format, &mut (dyn Write + Send)),
 ) -> anyhow::Result<Exit> {
+    let mut teller = Teller { format, output };
     let done = match &args.task {
-        RedriveTask::List(filter) => list::list(settings, filter, (format, output)).await,
-        RedriveTask::Show(args) => show::show(settings, args, output).await,
-        RedriveTask::Run(args) => run::run(settings, args, output).await,
-        RedriveTask::Park(args) => park::park(settings, args, output).await,
+        RedriveTask::List(filter) => list::list(settings, filter, &mut teller).await,
+        RedriveTask::Show(args) => show::show(settings, args, &mut teller).await,
+        RedriveTask::Run(args) => run::run(settings, args, &mut teller).await,
+        RedriveTask::Park(args) => park::park(settings, args, &mut teller).await,
     };
     match done {
         Ok(exit) => Ok(exit),
         Err(Stop::Failure(failure)) => {
-            writeln!(output, "stopped: {}; starting again does the rest", failure.story())?;
+            teller.tell(&Problem::new("stopped", format!("{}; starting again does the rest", failure.story())))?;
             Ok(Exit::from(&failure))
         }
         Err(Stop::Other(error)) => Err(error),

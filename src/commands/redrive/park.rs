@@ -1,6 +1,8 @@
 //! `redrive park`: a person has decided that nothing more is done.
 
-use std::io::Write;
+use std::fmt;
+
+use serde::Serialize;
 
 use super::act::Actor;
 use super::walk::Walk;
@@ -8,14 +10,15 @@ use super::{Stop, filter, some};
 use crate::adapters::kafka::Topic;
 use crate::adapters::kafka::reading::TopicReader;
 use crate::cli::ParkArgs;
+use crate::commands::answer::{Problem, Teller};
 use crate::commands::{Exit, world};
 use crate::domain::failed::Decision;
 use crate::settings::Settings;
 
-pub(super) async fn park(settings: &Settings, args: &ParkArgs, output: &mut (dyn Write + Send)) -> Result<Exit, Stop> {
+pub(super) async fn park(settings: &Settings, args: &ParkArgs, teller: &mut Teller<'_>) -> Result<Exit, Stop> {
     let wanted = filter(&args.filter);
     if wanted.is_everything() && !args.all {
-        writeln!(output, "nothing is parked: say what, such as --user ID or --reason REASON, or --all")?;
+        teller.tell(&Problem::new("nothing is parked", "say what, such as --user ID or --reason REASON, or --all"))?;
         return Ok(Exit::Usage);
     }
     let topics = world::topics(settings)?;
@@ -23,15 +26,15 @@ pub(super) async fn park(settings: &Settings, args: &ParkArgs, output: &mut (dyn
     let mut walk = Walk::start(&reader, topics.name(Topic::Failed)).await?;
     let acting = || Actor::new(settings, Decision::Parked, (&args.by, Some(&args.why)));
     let mut actor = args.execute.then(acting).transpose()?;
-    let (mut parked, mut users) = (0, 0);
+    let mut parked = Parked { executed: args.execute, records: 0, users: 0 };
     while let Some(step) = walk.next().await? {
         if step.decision.is_some() {
             continue;
         }
         let is_wanted = wanted.wants(&step.failed, step.found.at);
         if is_wanted {
-            parked += 1;
-            users += step.failed.users().len() as u64;
+            parked.records += 1;
+            parked.users += step.failed.users().len() as u64;
         }
         match &mut actor {
             Some(actor) if is_wanted => actor.act(&step.found, Vec::new(), &walk).await?,
@@ -42,8 +45,23 @@ pub(super) async fn park(settings: &Settings, args: &ParkArgs, output: &mut (dyn
     if let Some(mut actor) = actor {
         actor.flush(&walk).await?;
     }
-    let (verb, end) =
-        if args.execute { ("parked", "") } else { ("to park", "\nthis is a plan: --execute closes them") };
-    writeln!(output, "{verb}  {}, {}{end}", some(parked, "record"), some(users, "user"))?;
+    teller.tell(&parked)?;
     Ok(Exit::Done)
+}
+
+/// What is closed, or would be.
+#[derive(Serialize)]
+struct Parked {
+    executed: bool,
+    records: u64,
+    users: u64,
+}
+
+impl fmt::Display for Parked {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { executed, records, users } = *self;
+        let (verb, end) =
+            if executed { ("parked", "") } else { ("to park", "\nthis is a plan: --execute closes them") };
+        writeln!(formatter, "{verb}  {}, {}{end}", some(records, "record"), some(users, "user"))
+    }
 }

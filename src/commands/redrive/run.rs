@@ -1,9 +1,11 @@
 //! `redrive run`: open failures back to the request topic.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::fmt;
 use std::time::Duration;
 
+use serde::{Serialize, Serializer};
+use serde_json::json;
 use tokio::time::{Instant, sleep_until};
 
 use super::act::Actor;
@@ -14,6 +16,7 @@ use super::{Stop, filter, some};
 use crate::adapters::kafka::Topic;
 use crate::adapters::kafka::reading::TopicReader;
 use crate::cli::RunArgs;
+use crate::commands::answer::Teller;
 use crate::commands::{Exit, world};
 use crate::domain::event::{Event, Subjects};
 use crate::domain::failed::{Course, Decision, Undecodable, What, course};
@@ -23,7 +26,7 @@ use crate::settings::Settings;
 /// Those that stay that are named; all are counted.
 const NAMED: usize = 20;
 
-pub(super) async fn run(settings: &Settings, args: &RunArgs, output: &mut (dyn Write + Send)) -> Result<Exit, Stop> {
+pub(super) async fn run(settings: &Settings, args: &RunArgs, teller: &mut Teller<'_>) -> Result<Exit, Stop> {
     let (topics, wanted) = (world::topics(settings)?, filter(&args.filter));
     let reader = TopicReader::try_new(&settings.kafka)?;
     let mut sources = Sources::new(settings, reader.clone())?;
@@ -38,18 +41,23 @@ pub(super) async fn run(settings: &Settings, args: &RunArgs, output: &mut (dyn W
         if step.decision.is_some() {
             continue;
         }
-        let event = if wanted.wants(&step.failed, step.found.at) {
-            tally.judge(&step, course(&step.failed, &wanted, args.limit), &mut sources).await?
-        } else {
+        if !wanted.wants(&step.failed, step.found.at) {
             tally.unwanted += 1;
-            None
-        };
+            actor.iter_mut().for_each(|actor| actor.leave(&step.found));
+            continue;
+        }
+        if actor.is_some() {
+            sleep_until(begun + args.rate.map_or(Duration::ZERO, |rate| rate.time_for(tally.users_sent))).await;
+            // Order: looked at last, for somebody may have parked it while this one waited.
+            if walk.is_decided(&step.found).await? {
+                continue;
+            }
+        }
+        let event = tally.judge(&step, course(&step.failed, &wanted, args.limit), &mut sources).await?;
         match (&mut actor, event) {
             (None, _) => {}
             (Some(actor), None) => actor.leave(&step.found),
             (Some(actor), Some(event)) => {
-                let before = tally.users_sent - users_of(&event);
-                sleep_until(begun + args.rate.map_or(Duration::ZERO, |rate| rate.time_for(before))).await;
                 actor.act(&step.found, request_records(&event, &args.by), &walk).await?;
             }
         }
@@ -57,7 +65,7 @@ pub(super) async fn run(settings: &Settings, args: &RunArgs, output: &mut (dyn W
     if let Some(mut actor) = actor {
         actor.flush(&walk).await?;
     }
-    tally.write(args, topics.name(Topic::Request), output)?;
+    teller.tell(&Ran { tally: &tally, args, topic: topics.name(Topic::Request) })?;
     Ok(if args.execute && !tally.left.is_empty() { Exit::Left } else { Exit::Done })
 }
 
@@ -143,32 +151,74 @@ impl Tally {
         let room = NAMED.saturating_sub(left.named.len());
         left.named.extend(names.into_iter().take(room));
     }
+}
 
-    fn write(&self, args: &RunArgs, topic: &str, output: &mut (dyn Write + Send)) -> io::Result<()> {
-        let records: u64 = self.sent.values().sum();
-        let reasons: Vec<_> = self.sent.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
+/// What was done, or would be.
+struct Ran<'a> {
+    tally: &'a Tally,
+    args: &'a RunArgs,
+    topic: &'a str,
+}
+
+impl Ran<'_> {
+    fn records(&self) -> u64 {
+        self.tally.sent.values().sum()
+    }
+
+    /// At the rate that was asked for.
+    fn seconds(&self) -> Option<u64> {
+        self.args.rate.map(|rate| rate.time_for(self.tally.users_sent).as_secs())
+    }
+}
+
+impl fmt::Display for Ran<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { args, topic, tally: Tally { sent, users_sent, left, unwanted, fading } } = self;
+        let reasons: Vec<_> = sent.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
         let reasons = if reasons.is_empty() { String::new() } else { format!(": {}", reasons.join(", ")) };
         let verb = if args.execute { "sent   " } else { "to send" };
-        let (records, users) = (some(records, "record"), some(self.users_sent, "user"));
-        writeln!(output, "{verb}  {records}, {users}, to {topic}{reasons}")?;
-        for (why, Left { records, named }) in &self.left {
-            writeln!(output, "left     {}, {why}", some(*records, "record"))?;
-            named.iter().try_for_each(|name| writeln!(output, "         {name}"))?;
+        let (records, users) = (some(self.records(), "record"), some(*users_sent, "user"));
+        writeln!(formatter, "{verb}  {records}, {users}, to {topic}{reasons}")?;
+        for (why, Left { records, named }) in left {
+            writeln!(formatter, "left     {}, {why}", some(*records, "record"))?;
+            named.iter().try_for_each(|name| writeln!(formatter, "         {name}"))?;
             let more = records.saturating_sub(named.len() as u64);
             if more > 0 {
-                writeln!(output, "         and {more} more: `redrive show`")?;
+                writeln!(formatter, "         and {more} more: `redrive show`")?;
             }
         }
-        if self.unwanted > 0 {
-            writeln!(output, "left     {} that the filter does not ask for", some(self.unwanted, "open record"))?;
+        if *unwanted > 0 {
+            writeln!(formatter, "left     {} that the filter does not ask for", some(*unwanted, "open record"))?;
         }
-        write!(output, "{}", warning(&self.fading))?;
-        if let Some(rate) = args.rate.filter(|_| !args.execute) {
-            writeln!(output, "takes    {} s at the rate asked for", rate.time_for(self.users_sent).as_secs())?;
+        formatter.write_str(&warning(fading))?;
+        if args.execute {
+            return Ok(());
         }
-        if !args.execute {
-            writeln!(output, "this is a plan: --execute sends it")?;
+        if let Some(seconds) = self.seconds() {
+            writeln!(formatter, "takes    {seconds} s at the rate asked for")?;
         }
-        Ok(())
+        writeln!(formatter, "this is a plan: --execute sends it")
+    }
+}
+
+impl Serialize for Ran<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Tally { sent, users_sent, left, unwanted, fading } = self.tally;
+        let left =
+            left.iter().map(|(why, Left { records, named })| json!({ "why": why, "records": records, "first": named }));
+        let fading = |kept| fading.get(&kept).copied().unwrap_or_default();
+        json!({
+            "executed": self.args.execute,
+            "topic": self.topic,
+            "records": self.records(),
+            "users": users_sent,
+            "reasons": sent,
+            "left": left.collect::<Vec<_>>(),
+            "unwanted": unwanted,
+            "undecodableGone": fading(Kept::Gone),
+            "undecodableLeaving": fading(Kept::Soon),
+            "secondsAtRate": self.seconds(),
+        })
+        .serialize(serializer)
     }
 }
