@@ -61,7 +61,7 @@ pub struct Cli {
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
-    /// In which form the command answers; json goes with check, config, audit, watch, replay plan and redrive list.
+    /// In which form the command answers; json for every command that answers with more than a line; not run, completions and man.
     #[arg(long, global = true, value_enum, value_name = "FORM", default_value_t)]
     pub format: Format,
 

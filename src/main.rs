@@ -79,7 +79,7 @@ async fn execute(
         Command::Completions(args) => commands::shell::completions(&args, &mut stdout())?.into(),
         Command::Man(args) => commands::shell::man(&args, &mut stdout())?.into(),
         Command::Redrive(args) => commands::redrive::redrive(&settings, &args, (format, &mut stdout())).await?.into(),
-        Command::Status(args) => commands::status::status(&settings, &args, &mut stdout()).await?.into(),
+        Command::Status(args) => commands::status::status(&settings, &args, (format, &mut stdout())).await?.into(),
         Command::Replay(args) => commands::replay::replay(&settings, &args, (format, &mut stdout())).await?.into(),
         Command::Submit(args) => commands::submit::connect_and_submit(&settings, args, format, env).await?.into(),
     })

@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use futures::future::select_ok;
 use tokio::net::TcpStream;
 
 use super::check::Probe;
@@ -34,16 +35,30 @@ pub fn probes(settings: &Settings) -> Vec<Probe> {
         .map(|(name, keys, address)| Probe {
             name: format!("{name} at {address}"),
             keys,
-            ask: Box::pin(async move { connect(&address).await }),
+            ask: Box::pin(async move { connect(&address).await.map_err(|error| unreachable().because(error)) }),
         })
         .collect()
 }
 
-/// Whether one of Kafka's brokers can be connected to: for what is only nice to know.
-pub(super) async fn any_broker(settings: &Settings) -> bool {
-    let brokers = settings.kafka.brokers.split(',').map(|broker| broker.trim().to_owned());
-    let asked = brokers.map(|broker| Box::pin(async move { connect(&broker).await }));
-    futures::future::select_ok(asked).await.is_ok()
+/// Whether one of Kafka's brokers can be connected to.
+pub(super) async fn kafka(settings: &Settings) -> Result<(), Failure> {
+    any(settings.kafka.brokers.split(',').map(|broker| broker.trim().to_owned()), "kafka.brokers").await
+}
+
+/// Whether one of Cassandra's hosts can be connected to.
+pub(super) async fn cassandra(settings: &Settings) -> Result<(), Failure> {
+    let hosts = settings.cassandra.hosts.iter().map(|host| with_port(host, settings.cassandra.port));
+    any(hosts, "cassandra.hosts, cassandra.port").await
+}
+
+/// What the last one said where none can.
+async fn any(addresses: impl Iterator<Item = String>, keys: &str) -> Result<(), Failure> {
+    let asked =
+        addresses.map(|address| Box::pin(async move { connect(&address).await.map_err(|error| (address, error)) }));
+    match select_ok(asked).await {
+        Ok(_) => Ok(()),
+        Err((address, error)) => Err(unreachable().because(format!("{address}: {error}; see {keys}"))),
+    }
 }
 
 fn of_url(name: &'static str, key: &'static str, url: &str) -> Option<(&'static str, &'static str, String)> {
@@ -61,12 +76,15 @@ fn with_port(host: &str, port: u16) -> String {
     }
 }
 
-async fn connect(address: &str) -> Result<(), Failure> {
-    let unreachable = |error: io::Error| Failure::new(Disposition::Retry(Blame::Server), "unreachable").because(error);
+async fn connect(address: &str) -> io::Result<()> {
     match tokio::time::timeout(PATIENCE, TcpStream::connect(address)).await {
-        Ok(connected) => connected.map(drop).map_err(unreachable),
-        Err(_) => Err(unreachable(io::Error::new(io::ErrorKind::TimedOut, "nothing answers within 5 s"))),
+        Ok(connected) => connected.map(drop),
+        Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "nothing answers within 5 s")),
     }
+}
+
+fn unreachable() -> Failure {
+    Failure::new(Disposition::Retry(Blame::Server), "unreachable")
 }
 
 #[cfg(test)]

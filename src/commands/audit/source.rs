@@ -39,7 +39,8 @@ impl Source {
         };
         // indicatif draws nothing where standard error is no terminal.
         let bar = ProgressBar::new(PARTS).with_style(
-            ProgressStyle::with_template("{bar:30} {percent:>3} %  {msg}, {eta} left")
+            // Cut at the terminal's edge: a line that runs over it would be drawn wrong.
+            ProgressStyle::with_template("{wide_bar}\n{percent} %, {eta} left, {wide_msg}")
                 .unwrap_or_else(|_| ProgressStyle::default_bar()),
         );
         Ok(Self { users, bar, told: Instant::now() })

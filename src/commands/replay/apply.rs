@@ -1,6 +1,9 @@
 //! `replay apply`: commits a plan's offsets for a group whose workers are all stopped.
 
-use std::io::Write;
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+use serde_json::json;
 
 use super::super::{BadInput, Exit};
 use super::plan::{Move, Plan};
@@ -8,45 +11,69 @@ use super::{group, named, waiting};
 use crate::adapters::kafka::Topics;
 use crate::adapters::kafka::worker_group::{NotSet, Place, WorkerGroup};
 use crate::cli::ApplyArgs;
+use crate::commands::answer::Teller;
 use crate::commands::world;
 use crate::domain::ids::{InputTopic, Partition};
 use crate::domain::metadata::Metadata;
 use crate::domain::replay::{ReplayId, ReplayMark};
 use crate::settings::Settings;
 
-pub(super) async fn apply(
-    settings: &Settings,
-    args: &ApplyArgs,
-    output: &mut (dyn Write + Send),
-) -> anyhow::Result<Exit> {
+pub(super) async fn apply(settings: &Settings, args: &ApplyArgs, teller: &mut Teller<'_>) -> anyhow::Result<Exit> {
     let plan = Plan::read(&args.plan)?;
     if plan.group != settings.group() {
         let (theirs, ours) = (&plan.group, settings.group());
         return Err(BadInput(format!("the plan is for the group {theirs}, these settings say {ours}")).into());
     }
-    if plan.skipped() > 0 && !args.allow_skips {
-        let problem = format!("{} offsets would be skipped, their events never done (--allow-skips)", plan.skipped());
-        writeln!(output, "refused, nothing is changed: {problem}")?;
-        return Ok(Exit::Held);
-    }
-    let (id, topics, group) = (plan.replay_id()?, world::topics(settings)?, group(settings, &plan.group)?);
-    let moves: Vec<Move> = plan.moving().cloned().collect();
-    if moves.is_empty() {
-        writeln!(output, "the plan moves nothing")?;
-        return Ok(Exit::Done);
-    }
-    let refused = waiting(move || set(&group, &topics, (&id, &moves))).await?;
-    if !refused.is_empty() {
-        for problem in refused {
-            writeln!(output, "refused, nothing is changed: {problem}")?;
+    let refused = if plan.skipped() > 0 && !args.allow_skips {
+        vec![format!("{} offsets would be skipped, their events never done (--allow-skips)", plan.skipped())]
+    } else {
+        let (id, topics, group) = (plan.replay_id()?, world::topics(settings)?, group(settings, &plan.group)?);
+        let moves: Vec<Move> = plan.moving().cloned().collect();
+        if moves.is_empty() { Vec::new() } else { waiting(move || set(&group, &topics, (&id, &moves))).await? }
+    };
+    let exit = if refused.is_empty() { Exit::Done } else { Exit::Held };
+    teller.tell(&Applied { plan: &plan, refused })?;
+    Ok(exit)
+}
+
+struct Applied<'a> {
+    plan: &'a Plan,
+    /// What speaks against it: then nothing is changed.
+    refused: Vec<String>,
+}
+
+impl fmt::Display for Applied<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { plan, refused } = self;
+        if !refused.is_empty() {
+            return refused.iter().try_for_each(|it| writeln!(formatter, "refused, nothing is changed: {it}"));
         }
-        return Ok(Exit::Held);
+        if plan.moving().next().is_none() {
+            return writeln!(formatter, "the plan moves nothing");
+        }
+        for it in plan.moving() {
+            writeln!(formatter, "{}: {} -> {}", it.name(), it.old.unwrap_or_default(), it.new)?;
+        }
+        writeln!(formatter, "replay {}: about {} events are done again when workers start", plan.id, plan.again())
     }
-    for it in plan.moving() {
-        writeln!(output, "{}: {} -> {}", it.name(), it.old.unwrap_or_default(), it.new)?;
+}
+
+impl Serialize for Applied<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { plan, refused } = self;
+        let is_done = refused.is_empty();
+        let moved = plan.moving().filter(|_| is_done);
+        let moved =
+            moved.map(|it| json!({ "topic": it.topic, "partition": it.partition, "old": it.old, "new": it.new }));
+        json!({
+            "id": plan.id,
+            "group": plan.group,
+            "refused": refused,
+            "moved": moved.collect::<Vec<_>>(),
+            "again": if is_done { plan.again() } else { 0 },
+        })
+        .serialize(serializer)
     }
-    writeln!(output, "replay {}: about {} events are done again when workers start", plan.id, plan.again())?;
-    Ok(Exit::Done)
 }
 
 /// What speaks against it, or nothing, and then it is done.

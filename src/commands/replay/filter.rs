@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use anyhow::Context as _;
+use serde::Serialize;
 
 use super::super::BadInput;
 use crate::cli::SideArgs;
@@ -12,12 +13,17 @@ use crate::domain::ids::UserId;
 use crate::ports::log::Delivery;
 
 /// And what it has passed over.
+#[derive(Serialize)]
 pub struct Filter {
     /// Empty for all.
+    #[serde(skip)]
     users: BTreeSet<UserId>,
     /// Empty for all.
+    #[serde(skip)]
     actions: Vec<Action>,
+    #[serde(rename = "again")]
     kept: u64,
+    #[serde(rename = "passedOver")]
     others: u64,
     undecodable: u64,
 }

@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use self::plan::{Move, Plan, Want};
 use self::show::Shown;
-use super::answer::tell;
+use super::answer::{Problem, Teller};
 use super::calendar::{before, now_millis, written};
 use super::{BadInput, Exit, world};
 use crate::adapters::kafka::topic_admin::TopicError;
@@ -29,46 +29,42 @@ use crate::settings::Settings;
 
 /// # Errors
 /// When what was asked for cannot be used, or the console cannot be written. That Kafka does not answer is told.
-/// `format`: of a plan, which is all that programs ask for.
 pub async fn replay(
     settings: &Settings,
     args: &ReplayArgs,
     (format, output): (Format, &mut (dyn Write + Send)),
 ) -> anyhow::Result<Exit> {
+    let mut teller = Teller { format, output };
     let done = match &args.command {
-        None => show_plan(settings, &args.plan, (format, output)).await,
-        Some(ReplayCommand::Plan(args)) => show_plan(settings, args, (format, output)).await,
-        Some(ReplayCommand::Apply(args)) => apply::apply(settings, args, output).await,
-        Some(ReplayCommand::Live(args)) => live::live(settings, args, output).await,
-        Some(ReplayCommand::Side(args)) => side::side(settings, args, output).await,
+        None => show_plan(settings, &args.plan, &mut teller).await,
+        Some(ReplayCommand::Plan(args)) => show_plan(settings, args, &mut teller).await,
+        Some(ReplayCommand::Apply(args)) => apply::apply(settings, args, &mut teller).await,
+        Some(ReplayCommand::Live(args)) => live::live(settings, args, &mut teller).await,
+        Some(ReplayCommand::Side(args)) => side::side(settings, args, &mut teller).await,
     };
     match done.map_err(anyhow::Error::downcast::<TopicError>) {
         Ok(exit) => Ok(exit),
         Err(Ok(error)) => {
             let failure = world::failure_of_topics(error);
-            writeln!(output, "nothing is changed: {}", failure.story())?;
+            teller.tell(&Problem::new("nothing is changed", failure.story()))?;
             Ok(Exit::from(&failure))
         }
         Err(Err(error)) => Err(error),
     }
 }
 
-async fn show_plan(
-    settings: &Settings,
-    args: &PlanArgs,
-    (format, output): (Format, &mut (dyn Write + Send)),
-) -> anyhow::Result<Exit> {
+async fn show_plan(settings: &Settings, args: &PlanArgs, teller: &mut Teller<'_>) -> anyhow::Result<Exit> {
     let asked = Asked::of(settings, settings.group(), (&args.to, &args.scope))?;
     let group = group(settings, &asked.group)?;
-    let Drawn { plan, members, rate } = waiting(move || Drawn::of(asked.plan(&group)?, &asked, &group)).await?;
-    tell(&Shown { plan: &plan, members: &members, rate }, format, output)?;
+    let drawn = waiting(move || Drawn::of(asked.plan(&group)?, &asked, &group)).await?;
+    teller.tell(&drawn.shown())?;
     if let Some(path) = &args.output {
-        plan.write(path)?;
+        drawn.plan.write(path)?;
     }
-    if format == Format::Text {
+    if teller.format == Format::Text {
         let written = |path: &PathBuf| format!("written to {}\n", path.display());
         let written = args.output.as_ref().map(written).unwrap_or_default();
-        writeln!(output, "{written}this is a plan: nothing is changed")?;
+        writeln!(teller.output, "{written}this is a plan: nothing is changed")?;
     }
     Ok(Exit::Done)
 }
@@ -170,6 +166,10 @@ impl Drawn {
     fn of(mut plan: Plan, asked: &Asked, group: &WorkerGroup) -> anyhow::Result<Self> {
         tell_times(&mut plan, group, asked)?;
         Ok(Self { plan, members: group.members()?, rate: group.rate(before(show::MEASURED))? })
+    }
+
+    fn shown(&self) -> Shown<'_> {
+        Shown { plan: &self.plan, members: &self.members, rate: self.rate }
     }
 }
 

@@ -4,22 +4,24 @@
 //! are the running workers'.
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use serde::{Serialize, Serializer};
+use serde_json::json;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::filter::Filter;
 use super::plan::Plan;
-use super::show::Shown;
 use super::{Asked, Drawn, Exit, group, waiting, world};
 use crate::adapters::kafka::Topics;
 use crate::adapters::kafka::side::{SideIntake, SideOptions, Stretch};
 use crate::adapters::kafka::worker_group::WorkerGroup;
 use crate::cli::SideArgs;
+use crate::commands::answer::{Problem, Teller};
 use crate::commands::rules::{rules, stages};
 use crate::commands::run::checked;
 use crate::commands::world::Dependencies;
@@ -36,38 +38,35 @@ const ROOM: usize = 512;
 const ARRIVALS: usize = 64;
 const LOOK: Duration = Duration::from_secs(1);
 
-pub(super) async fn side(
-    settings: &Settings,
-    args: &SideArgs,
-    output: &mut (dyn Write + Send),
-) -> anyhow::Result<Exit> {
+pub(super) async fn side(settings: &Settings, args: &SideArgs, teller: &mut Teller<'_>) -> anyhow::Result<Exit> {
     let mode = settings.purge_mode()?;
     let mut filter = Filter::of(args)?;
     // Those who did it first, also where this one only tells what it would do.
     let asked = Asked::of(settings, settings.kafka.group.clone(), (&args.to, &args.scope))?;
     let (group, topics) = (group(settings, &asked.group)?, world::topics(settings)?);
     let (names, until) = (Arc::clone(&topics), (args.until_offset, args.until_timestamp));
-    let Drawn { plan, members, rate } = waiting(move || {
+    let drawn = waiting(move || {
         let mut plan = asked.plan(&group)?;
         bound(&mut plan, &group, &names, until)?;
         Drawn::of(plan, &asked, &group)
     })
     .await?;
-    write!(output, "{}", Shown { plan: &plan, members: &members, rate })?;
-    let stretches = stretches(&plan, &topics)?;
+    teller.meanwhile(drawn.shown())?;
+    let stretches = stretches(&drawn.plan, &topics)?;
     if stretches.is_empty() {
-        writeln!(output, "nothing is to be read again")?;
+        teller.tell(&Sided { drawn: &drawn, filter: &filter, endings: BTreeMap::new(), is_settled: true })?;
         return Ok(Exit::Done);
     }
     let dependencies = Dependencies::try_new(settings, None)?;
     if let Some(exit) = checked(&dependencies, mode).await {
+        teller.tell(&Problem::new("nothing is done", "a person must mend something first, as logged"))?;
         return Ok(exit);
     }
     let lifecycle = Lifecycle::new();
     lifecycle.listen(settings.shutdown_timeout)?;
     let (pipeline, arrivals) = mpsc::channel(ARRIVALS);
     let pace = args.rate.map_or(Duration::ZERO, |rate| rate.per / rate.calls);
-    let options = SideOptions { id: plan.replay_id()?, stretches, room: ROOM, decode, pace };
+    let options = SideOptions { id: drawn.plan.replay_id()?, stretches, room: ROOM, decode, pace };
     let mut intake = SideIntake::try_new(&settings.kafka, topics, options, pipeline)?;
     let world = World {
         directory: dependencies.directory,
@@ -92,8 +91,12 @@ pub(super) async fn side(
         end = working => end,
         read = reading => read?,
     };
-    writeln!(output, "{filter}")?;
-    told.summary(&end, &plan, output)
+    if end == End::Stalled {
+        anyhow::bail!("no item has completed for two minutes although there is work: giving up");
+    }
+    let sided = told.sided(&drawn, &filter);
+    teller.tell(&sided)?;
+    Ok(sided.exit())
 }
 
 /// Ends where the workers stand, or where a person says.
@@ -170,20 +173,54 @@ impl Observer for Watcher {
 }
 
 impl Told {
-    fn summary(&self, end: &End, plan: &Plan, output: &mut (dyn Write + Send)) -> anyhow::Result<Exit> {
+    fn sided<'a>(&self, drawn: &'a Drawn, filter: &'a Filter) -> Sided<'a> {
         let endings = self.endings.lock().map(|endings| endings.clone()).unwrap_or_default();
-        for (status, count) in &endings {
-            writeln!(output, "{count} {status}")?;
-        }
-        if *end == End::Stalled {
-            anyhow::bail!("no item has completed for two minutes although there is work: giving up");
-        }
-        if !self.all_settled.load(Ordering::Acquire) {
-            writeln!(output, "interrupted: the same again begins at the beginning, which harms nobody")?;
-            return Ok(Exit::Left);
-        }
-        writeln!(output, "replay {}: all of it is settled, the workers' group is where it was", plan.id)?;
+        Sided { drawn, filter, endings, is_settled: self.all_settled.load(Ordering::Acquire) }
+    }
+}
+
+/// What came of it in the end.
+struct Sided<'a> {
+    drawn: &'a Drawn,
+    filter: &'a Filter,
+    /// Users, by how they ended.
+    endings: BTreeMap<&'static str, u64>,
+    /// Otherwise it was interrupted.
+    is_settled: bool,
+}
+
+impl Sided<'_> {
+    fn exit(&self) -> Exit {
         let failures = [Status::Failed, Status::Partial].map(Status::name);
-        Ok(if failures.iter().any(|name| endings.contains_key(name)) { Exit::Left } else { Exit::Done })
+        let has_failures = failures.iter().any(|name| self.endings.contains_key(name));
+        if self.is_settled && !has_failures { Exit::Done } else { Exit::Left }
+    }
+}
+
+impl fmt::Display for Sided<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { drawn: Drawn { plan, .. }, filter, endings, is_settled } = self;
+        if plan.again() == 0 {
+            return writeln!(formatter, "nothing is to be read again");
+        }
+        writeln!(formatter, "{filter}")?;
+        endings.iter().try_for_each(|(status, count)| writeln!(formatter, "{count} {status}"))?;
+        if *is_settled {
+            writeln!(formatter, "replay {}: all of it is settled, the workers' group is where it was", plan.id)
+        } else {
+            writeln!(formatter, "interrupted: the same again begins at the beginning, which harms nobody")
+        }
+    }
+}
+
+impl Serialize for Sided<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        json!({
+            "plan": self.drawn.shown(),
+            "events": self.filter,
+            "endings": self.endings,
+            "settled": self.is_settled,
+        })
+        .serialize(serializer)
     }
 }

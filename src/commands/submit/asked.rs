@@ -1,6 +1,11 @@
 //! What a person asked for, made one: the arguments, and what the old jobs' parameters add to them.
 
-use super::Console;
+use std::fmt;
+use std::io::BufRead;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
 use super::listed::{Found, Listed};
 use crate::cli::SubmitArgs;
 use crate::domain::event::Action;
@@ -28,36 +33,63 @@ pub(super) enum Scope {
     Deleted,
 }
 
-/// The users asked for; a file tells what was found in it. An error is why they cannot be submitted.
-pub(super) fn scope(args: &SubmitArgs, console: &mut Console<'_>) -> anyhow::Result<Result<Scope, String>> {
+/// What was found in a file of ids.
+#[derive(Serialize)]
+pub(super) struct FileRead {
+    path: PathBuf,
+    lines: u64,
+    users: u64,
+    repeats: u64,
+    blank: u64,
+    invalid: u64,
+    header: bool,
+}
+
+impl fmt::Display for FileRead {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { path, lines, users, repeats, blank, invalid, header } = self;
+        let header = if *header { ", a header" } else { "" };
+        let path = path.display();
+        writeln!(
+            formatter,
+            "{path}: {lines} lines: {users} users, {repeats} repeats, {blank} blank, {invalid} invalid{header}"
+        )
+    }
+}
+
+/// The users asked for, and what their file holds. An error of the scope is why they cannot be submitted.
+pub(super) fn scope(
+    args: &SubmitArgs,
+    input: &mut dyn BufRead,
+) -> anyhow::Result<(Result<Scope, String>, Option<FileRead>)> {
     if args.all {
-        return Ok(Ok(Scope::Table));
+        return Ok((Ok(Scope::Table), None));
     }
     if args.deleted {
-        return Ok(Ok(Scope::Deleted));
+        return Ok((Ok(Scope::Deleted), None));
     }
     let (listed, Found { lines, repeats }) = match &args.file {
-        Some(path) => Listed::open(path, &mut *console.input)?,
+        Some(path) => Listed::open(path, input)?,
         None => Listed::typed(&args.ids),
     };
-    if let Some(path) = &args.file {
-        let header = if lines.header { ", a header" } else { "" };
-        let (count, blank, invalid) = (lines.count, lines.blank, lines.invalid);
-        writeln!(
-            console.output,
-            "{}: {count} lines: {} users, {repeats} repeats, {blank} blank, {invalid} invalid{header}",
-            path.display(),
-            listed.users,
-        )?;
-    }
-    if lines.invalid > 0 {
+    let file = args.file.clone().map(|path| FileRead {
+        path,
+        lines: lines.count,
+        users: listed.users,
+        repeats,
+        blank: lines.blank,
+        invalid: lines.invalid,
+        header: lines.header,
+    });
+    let scope = if lines.invalid > 0 {
         let place = if args.file.is_some() { "line" } else { "id" };
-        return Ok(Err(format!("{} invalid{}", lines.invalid, lines.told_invalid(place))));
-    }
-    if listed.users == 0 {
-        return Ok(Err("no ids; give some, a file of them with --file, or --all or --deleted".to_owned()));
-    }
-    Ok(Ok(Scope::Listed(listed)))
+        Err(format!("{} invalid{}", lines.invalid, lines.told_invalid(place)))
+    } else if listed.users == 0 {
+        Err("no ids; give some, a file of them with --file, or --all or --deleted".to_owned())
+    } else {
+        Ok(Scope::Listed(listed))
+    };
+    Ok((scope, file))
 }
 
 /// The object type meant by `--object-type` and `--table`, or why there is none.

@@ -7,7 +7,7 @@ use futures::{Stream, StreamExt as _};
 use tokio::time::timeout;
 
 use super::feed::RANGES;
-use super::plan::Guess;
+use super::plan::{Deleted, Guess};
 use crate::adapters::kafka::statuses::{From, Heard, statuses};
 use crate::commands::calendar::before;
 use crate::commands::ring::{Estimate, estimate};
@@ -44,38 +44,40 @@ fn guess<T>(found: &Estimate<T>) -> Guess {
     Guess { users: found.count, rows: found.rows, read: found.read, is_exact: found.is_exact }
 }
 
-/// How many of the first users of a list are deleted. That Cassandra is away is no reason to have no plan.
-pub(super) async fn status_of(table: anyhow::Result<Arc<dyn UserScan>>, head: &[UserId], users: u64) -> String {
+/// How many of the first users of a list are deleted; or why that is not known, which is no reason to have no plan.
+pub(super) async fn status_of(
+    table: impl Future<Output = anyhow::Result<Arc<dyn UserScan>>>,
+    head: &[UserId],
+) -> Result<Deleted, String> {
     let count = async {
-        let table = table.map_err(|error| format!("{error:#}"))?;
+        let table = table.await.map_err(told)?;
         let user = ObjectType::user();
-        let (mut deleted, mut without_row) = (0, 0);
+        let mut found = Deleted { looked_at: head.len() as u64, deleted: 0, without_row: 0 };
         for block in head.chunks(LOOKED_UP) {
             let rows = table.lookup(&user, block).await.map_err(|failure| failure.story())?;
             for row in rows {
                 let row = row.map_err(|failure| failure.story())?;
-                deleted += u64::from(row.as_ref().is_some_and(UserRow::is_deleted));
-                without_row += u64::from(row.is_none());
+                found.deleted += u64::from(row.as_ref().is_some_and(UserRow::is_deleted));
+                found.without_row += u64::from(row.is_none());
             }
         }
-        Ok::<_, String>((deleted, without_row))
+        Ok::<_, String>(found)
     };
-    let (deleted, without_row) = match timeout(PATIENCE * 4, count).await {
-        Ok(Ok(counts)) => counts,
-        Ok(Err(why)) => return format!("not known: cassandra: {why}"),
-        Err(_) => return "not known: cassandra does not answer".to_owned(),
-    };
-    let looked_at = head.len() as u64;
-    let of = if looked_at < users { format!("the first {looked_at}") } else { format!("{users}") };
-    let missing = if without_row > 0 { format!(", {without_row} have no row") } else { String::new() };
-    format!("{deleted} of {of}{missing}; nobody else is purged")
+    match timeout(PATIENCE * 4, count).await {
+        Ok(counted) => counted.map_err(|why| format!("cassandra: {why}")),
+        Err(_) => Err("cassandra does not answer".to_owned()),
+    }
+}
+
+fn told(error: anyhow::Error) -> String {
+    error.downcast::<Failure>().map_or_else(|error| format!("{error:#}"), |failure| failure.story())
 }
 
 /// Users a second in the last submission of the last hour, from its statuses; or why that is not known.
 pub(super) async fn pace(settings: &Settings) -> Result<f64, String> {
     // Order: a client of a Kafka that is away would hold the program for ten seconds.
-    if !reachable::any_broker(settings).await {
-        return Err("no rate is known: kafka does not answer".to_owned());
+    if let Err(failure) = reachable::kafka(settings).await {
+        return Err(format!("no rate is known: kafka: {}", failure.story()));
     }
     let topics = world::topics(settings).map_err(|error| format!("no rate is known: {error:#}"))?;
     let heard = statuses(&settings.kafka, &topics, From::Time(before(BACK))).await;

@@ -1,6 +1,7 @@
 //! `submit`: users become events on the request topic. A plan by default; publishing again is harmless.
 
 mod asked;
+mod end;
 mod envelope;
 mod feed;
 mod listed;
@@ -18,10 +19,10 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 
 use self::asked::Scope;
+use self::end::{End, Submitted};
 use self::envelope::Submission;
 use self::feed::{Feed, RANGES};
 use self::plan::{Plan, Users};
-use super::Exit;
 use super::ring::Walk;
 use crate::cli::SubmitArgs;
 use crate::domain::event::Action;
@@ -31,7 +32,7 @@ use crate::settings::Settings;
 
 pub use self::start::connect_and_submit;
 
-/// Whom `submit` talks to.
+/// Whom `submit` talks to before its end.
 pub struct Console<'a> {
     pub input: &'a mut dyn BufRead,
     pub output: &'a mut dyn Write,
@@ -41,58 +42,74 @@ pub struct Console<'a> {
 
 /// What it needs of the world, contacted only when it is needed.
 pub struct World<'a> {
-    pub publisher: &'a dyn Fn() -> anyhow::Result<Arc<dyn Publisher>>,
-    pub table: &'a dyn Fn() -> anyhow::Result<Arc<dyn UserScan>>,
+    /// A [`Failure`] says that it does not answer.
+    pub publisher: BoxFuture<'a, anyhow::Result<Arc<dyn Publisher>>>,
+    /// The same.
+    pub table: BoxFuture<'a, anyhow::Result<Arc<dyn UserScan>>>,
     /// Users a second, as last measured; or why that is not known.
     pub pace: BoxFuture<'a, Result<f64, String>>,
 }
 
-/// Prints the plan and, with `--execute`, publishes it.
+/// Makes the plan and, with `--execute`, shows and publishes it.
 ///
 /// # Errors
 /// When a file cannot be read, the console fails, or a setting cannot be used. What is wrong with the ids, and that a dependency
-/// does not answer, is told on the console.
-pub async fn submit(
-    settings: &Settings,
+/// does not answer, is its end.
+pub async fn submit<'a>(
+    settings: &'a Settings,
     args: &SubmitArgs,
     console: &mut Console<'_>,
     world: World<'_>,
-) -> anyhow::Result<Exit> {
+) -> anyhow::Result<Submitted<'a>> {
     let object_type = match asked::object_type(settings, args) {
         Ok(object_type) => object_type,
-        Err(problem) => return refuse(console, &problem),
+        Err(problem) => return Ok(Submitted::without_plan(None, End::Refused(problem))),
     };
-    let scope = match asked::scope(args, console)? {
+    let (scope, file) = asked::scope(args, console.input)?;
+    if let Some(file) = &file {
+        write!(console.output, "{file}")?;
+    }
+    let scope = match scope {
         Ok(scope) => scope,
-        Err(problem) => return refuse(console, &problem),
+        Err(problem) => return Ok(Submitted::without_plan(file, End::Refused(problem))),
     };
     let submission = Submission {
         action: args.action.into(),
         object_type,
         request_id: args.request_id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string()),
     };
-    let (plan, feed) = match prepare(settings, args, submission, scope, world.table).await? {
+    let (plan, feed) = match failed(prepare(settings, args, submission, scope, world.table).await)? {
         Ok(prepared) => prepared,
-        Err(failure) => {
-            writeln!(console.output, "nothing is published: cassandra: {}", failure.story())?;
-            return Ok(Exit::from(&failure));
-        }
+        Err(failure) => return Ok(Submitted::without_plan(file, End::Unreachable("cassandra", failure))),
     };
     let plan = Plan { pace: world.pace.await, ..plan };
-    write!(console.output, "{plan}")?;
-    if !args.execute {
-        writeln!(console.output, "this is a plan: --execute publishes it")?;
-        return Ok(Exit::Done);
-    }
-    if !may_go_on(&plan, args, console)? {
-        return Ok(Exit::Usage);
-    }
-    publish::publish(&plan, feed, (world.publisher)()?.as_ref(), console).await
+    let end = if args.execute { execute(&plan, feed, (args, world.publisher), console).await? } else { End::Planned };
+    Ok(Submitted { file, plan: Some(plan), end })
 }
 
-fn refuse(console: &mut Console<'_>, problem: &str) -> anyhow::Result<Exit> {
-    writeln!(console.output, "nothing is published: {problem}")?;
-    Ok(Exit::Usage)
+async fn execute(
+    plan: &Plan<'_>,
+    feed: Feed,
+    (args, publisher): (&SubmitArgs, BoxFuture<'_, anyhow::Result<Arc<dyn Publisher>>>),
+    console: &mut Console<'_>,
+) -> anyhow::Result<End> {
+    write!(console.output, "{plan}")?;
+    if let Err(problem) = may_go_on(plan, args, console)? {
+        return Ok(End::Refused(problem));
+    }
+    match failed(publisher.await)? {
+        Ok(publisher) => publish::publish(plan, feed, publisher.as_ref(), console).await,
+        Err(failure) => Ok(End::Unreachable("kafka", failure)),
+    }
+}
+
+/// What a dependency says apart from what is wrong here.
+fn failed<T>(answer: anyhow::Result<T>) -> anyhow::Result<Result<T, Failure>> {
+    match answer.map_err(anyhow::Error::downcast::<Failure>) {
+        Ok(answer) => Ok(Ok(answer)),
+        Err(Ok(failure)) => Ok(Err(failure)),
+        Err(Err(error)) => Err(error),
+    }
 }
 
 /// Counts, as far as a plan needs it, and says where the portions will come from.
@@ -101,49 +118,42 @@ async fn prepare<'a>(
     args: &SubmitArgs,
     submission: Submission,
     scope: Scope,
-    table: &dyn Fn() -> anyhow::Result<Arc<dyn UserScan>>,
-) -> anyhow::Result<Result<(Plan<'a>, Feed), Failure>> {
+    table: BoxFuture<'_, anyhow::Result<Arc<dyn UserScan>>>,
+) -> anyhow::Result<(Plan<'a>, Feed)> {
     let (mut status, object_type) = (None, submission.object_type.clone());
     let (users, first, feed) = match scope {
         Scope::Listed(listed) => {
             if submission.action == Action::DeleteUser && args.file.is_some() {
-                status = Some(measured::status_of(table(), &listed.head, listed.users).await);
+                status = Some(measured::status_of(table, &listed.head).await);
             }
             (Users::Listed(listed.users), listed.head.clone(), Feed::Listed(listed))
         }
         Scope::Table => {
-            let table = table()?;
-            let (guess, first) = match measured::whole(table.as_ref(), &object_type).await {
-                Ok(counted) => counted,
-                Err(failure) => return Ok(Err(failure)),
-            };
+            let table = table.await?;
+            let (guess, first) = measured::whole(table.as_ref(), &object_type).await?;
             let walk = Walk::expecting(RANGES, guess.rows);
             (Users::Table(guess), first, Feed::Ranges { walk, table, object_type })
         }
         Scope::Deleted => {
-            let table = table()?;
-            let (guess, first) = match measured::deleted(table.as_ref()).await {
-                Ok(counted) => counted,
-                Err(failure) => return Ok(Err(failure)),
-            };
+            let table = table.await?;
+            let (guess, first) = measured::deleted(table.as_ref()).await?;
             let walk = Walk::expecting(RANGES, guess.rows);
             (Users::Deleted(guess), first, Feed::Deleted { walk, table, waiting: Vec::new() })
         }
     };
     let pace = Err(String::new());
-    Ok(Ok((Plan { settings, submission, users, first, status, rate: args.rate, pace }, feed)))
+    Ok((Plan { settings, submission, users, first, status, rate: args.rate, pace }, feed))
 }
 
-/// Deletions that nobody has typed one by one are asked about once.
-fn may_go_on(plan: &Plan, args: &SubmitArgs, console: &mut Console<'_>) -> io::Result<bool> {
+/// Deletions that nobody has typed one by one are asked about once. An error is why they are not published.
+fn may_go_on(plan: &Plan, args: &SubmitArgs, console: &mut Console<'_>) -> io::Result<Result<(), String>> {
     let was_typed = matches!(plan.users, Users::Listed(_)) && args.file.is_none();
     if was_typed || plan.submission.action == Action::ResyncUser || args.yes {
-        return Ok(true);
+        return Ok(Ok(()));
     }
     let reads_input = args.file.as_deref() == Some(Path::new("-"));
     if !console.interactive || reads_input {
-        writeln!(console.output, "nothing is published: nobody can be asked; --yes goes on without")?;
-        return Ok(false);
+        return Ok(Err("nobody can be asked; --yes goes on without".to_owned()));
     }
     let about = if matches!(plan.users, Users::Listed(_)) { "" } else { "about " };
     write!(console.output, "{} for {about}{} users: go on? [y/N] ", plan.submission.action.name(), plan.users.count())?;
@@ -151,8 +161,5 @@ fn may_go_on(plan: &Plan, args: &SubmitArgs, console: &mut Console<'_>) -> io::R
     let mut answer = String::new();
     console.input.read_line(&mut answer)?;
     let agreed = matches!(answer.trim().to_lowercase().as_str(), "y" | "yes");
-    if !agreed {
-        writeln!(console.output, "nothing is published")?;
-    }
-    Ok(agreed)
+    Ok(if agreed { Ok(()) } else { Err("the answer was no".to_owned()) })
 }

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
+use serde::{Serialize, Serializer};
+use serde_json::json;
+
 use super::envelope::{Stamp, Submission};
 use super::feed::RANGES;
 use crate::domain::ids::UserId;
@@ -17,12 +20,21 @@ pub(super) struct Plan<'a> {
     pub submission: Submission,
     pub users: Users,
     pub first: Vec<UserId>,
-    /// How many of a list are deleted, as far as that is known.
-    pub status: Option<String>,
+    /// How many of a list are deleted, or why that is not known; where it was asked.
+    pub status: Option<Result<Deleted, String>>,
     /// Of users.
     pub rate: Option<CallRate>,
     /// Users a second, as last measured; or why that is not known.
     pub pace: Result<f64, String>,
+}
+
+/// Of the first users of a list.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Deleted {
+    pub looked_at: u64,
+    pub deleted: u64,
+    pub without_row: u64,
 }
 
 /// How many there are.
@@ -94,6 +106,11 @@ impl Plan<'_> {
         submission_record(&writer, &Submitted { request_id, action: *action, object_type, events, size })
     }
 
+    /// For a person to recognise them by.
+    fn first(&self) -> impl Iterator<Item = &str> {
+        self.first.iter().take(3).map(UserId::as_str)
+    }
+
     /// How long `users` take at the rate that was asked for.
     pub(super) fn time_for(&self, users: u64) -> Duration {
         self.rate.map_or(Duration::ZERO, |rate| rate.time_for(users))
@@ -102,15 +119,20 @@ impl Plan<'_> {
 
 impl fmt::Display for Plan<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const SHOWN: usize = 3;
         let Submission { action, object_type, request_id } = &self.submission;
         let users = self.users.count();
         writeln!(formatter, "action      {}, object type {}", action.name(), object_type.as_str())?;
         writeln!(formatter, "users       {}", self.users)?;
-        if let Some(status) = &self.status {
-            writeln!(formatter, "status 2    {status}")?;
+        match &self.status {
+            Some(Ok(Deleted { looked_at, deleted, without_row })) => {
+                let first = if *looked_at < users { "the first " } else { "" };
+                let missing = if *without_row > 0 { format!(", {without_row} have no row") } else { String::new() };
+                writeln!(formatter, "status 2    {deleted} of {first}{looked_at}{missing}; nobody else is purged")?;
+            }
+            Some(Err(why)) => writeln!(formatter, "status 2    not known: {why}")?,
+            None => {}
         }
-        let first: Vec<&str> = self.first.iter().take(SHOWN).map(UserId::as_str).collect();
+        let first: Vec<&str> = self.first().collect();
         let more = if users > first.len() as u64 { ", …" } else { "" };
         writeln!(formatter, "first ids   {}{more}", first.join(", "))?;
         writeln!(formatter, "topic       {} at {}", self.settings.topics.request, self.settings.kafka.brokers)?;
@@ -126,5 +148,36 @@ impl fmt::Display for Plan<'_> {
             Err(why) => writeln!(formatter, "work        {why}")?,
         }
         writeln!(formatter, "request id  {request_id}")
+    }
+}
+
+impl Serialize for Plan<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Submission { action, object_type, request_id } = &self.submission;
+        let users = self.users.count();
+        let guess = match self.users {
+            Users::Listed(_) => None,
+            Users::Table(guess) | Users::Deleted(guess) => Some(guess),
+        };
+        json!({
+            "action": action.name(),
+            "objectType": object_type.as_str(),
+            "users": users,
+            "events": self.users.events(),
+            "estimated": guess.is_some_and(|guess| !guess.is_exact),
+            "rows": guess.map(|guess| guess.rows),
+            "rowsRead": guess.map(|guess| guess.read),
+            "status2": self.status.as_ref().and_then(|status| status.as_ref().ok()),
+            "status2Problem": self.status.as_ref().and_then(|status| status.as_ref().err()),
+            "firstIds": self.first().collect::<Vec<_>>(),
+            "topic": self.settings.topics.request,
+            "brokers": self.settings.kafka.brokers,
+            "secondsAtRate": self.rate.map(|_| self.time_for(users).as_secs()),
+            "usersPerSecond": self.pace.as_ref().ok(),
+            "secondsOfWork": self.pace.as_ref().ok().map(|pace| time_for(users, *pace).as_secs()),
+            "workProblem": self.pace.as_ref().err(),
+            "requestId": request_id,
+        })
+        .serialize(serializer)
     }
 }

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
 use super::Console;
+use super::end::End;
 use super::envelope::Stamp;
 use super::feed::{EVENTS_PER_SEND, Feed, Portion, Stop};
 use super::plan::Plan;
-use crate::commands::Exit;
 use crate::commands::calendar::now_millis;
 use crate::commands::ring::PARTS;
 use crate::ports::{Failure, Publisher, Unpublished};
@@ -23,32 +23,20 @@ pub(super) async fn publish(
     mut feed: Feed,
     publisher: &dyn Publisher,
     console: &mut Console<'_>,
-) -> anyhow::Result<Exit> {
+) -> anyhow::Result<End> {
     let mut sent = Sent::of(plan, console.interactive);
     let ended = sent.all(&mut feed, publisher, console).await;
     sent.bar.finish_and_clear();
     let Sent { users, events, .. } = sent;
-    if let Err(stop) = ended {
-        let failure = match stop {
-            Stop::Failure(failure) => failure,
-            Stop::Input(error) => return Err(error.context(format!("stopped after {users} users"))),
-        };
-        writeln!(
-            console.output,
-            "stopped after {users} of {} users: {}\nsubmitting all again is harmless; --request-id {} keeps them together",
-            plan.users.count(),
-            failure.story(),
-            plan.submission.request_id
-        )?;
-        return Ok(Exit::from(&failure));
+    match ended {
+        Err(Stop::Failure(failure)) => return Ok(End::Stopped { users, failure }),
+        Err(Stop::Input(error)) => return Err(error.context(format!("stopped after {users} users"))),
+        Ok(()) => {}
     }
     // Order: last, so that it never promises more than what was acknowledged.
     let told = publisher.publish(&[plan.told(events, users, stamp())]).await;
-    writeln!(console.output, "published {users} users in {events} events")?;
-    if let Err(Unpublished { failure, .. }) = told {
-        writeln!(console.output, "the submission record is missing on the status topic: {failure}")?;
-    }
-    Ok(Exit::Done)
+    let unrecorded = told.err().map(|Unpublished { failure, .. }| failure.to_string());
+    Ok(End::Published { users, events, unrecorded })
 }
 
 /// What is acknowledged so far.
@@ -66,8 +54,8 @@ impl<'a> Sent<'a> {
         // indicatif draws nothing where standard error is no terminal.
         let target = if interactive { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(plan.users.count()), target).with_style(
-            ProgressStyle::with_template("{wide_bar} {msg}, {eta} left")
-                .unwrap_or_else(|_| ProgressStyle::default_bar()),
+            // Cut at the terminal's edge: a line that runs over it would be drawn wrong.
+            ProgressStyle::with_template("{wide_bar}\n{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar()),
         );
         let begun = Instant::now();
         Self { plan, begun, users: 0, events: 0, bar, line_at: begun + LINE }
@@ -106,7 +94,7 @@ impl<'a> Sent<'a> {
                 (self.plan.users.count(), format!("{} of {} users", self.users, self.plan.users.count()))
             }
         };
-        self.bar.set_message(told.clone());
+        self.bar.set_message(format!("{told}, {:#} left", HumanDuration(self.bar.eta())));
         let now = Instant::now();
         if !console.interactive && now >= self.line_at && total > 0 {
             self.line_at = now + LINE;

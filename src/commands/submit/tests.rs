@@ -5,6 +5,7 @@ use std::sync::Mutex;
 
 use super::*;
 use crate::cli::SubmitAction;
+use crate::commands::Exit;
 use crate::domain::record::{OutputRecord, OutputTopic};
 use crate::ports::{Blame, Disposition, Unpublished};
 use crate::settings::CallRate;
@@ -72,6 +73,7 @@ fn args(action: SubmitAction, ids: &[&str]) -> SubmitArgs {
 struct Said {
     exit: Exit,
     text: String,
+    document: serde_json::Value,
     shelf: Arc<Shelf>,
 }
 
@@ -85,12 +87,14 @@ async fn said_of(table: Table, args: SubmitArgs, typed: &str, shelf: Shelf) -> S
     let mut input = typed.as_bytes();
     let mut console = Console { input: &mut input, output: &mut output, interactive: !typed.is_empty() };
     let world = World {
-        publisher: &|| Ok(shelf.clone()),
-        table: &|| Ok(table.clone()),
+        publisher: Box::pin(async { Ok(Arc::clone(&shelf) as Arc<dyn Publisher>) }),
+        table: Box::pin(async { Ok(table as Arc<dyn UserScan>) }),
         pace: Box::pin(async { Err("no rate measured in the last hour".to_owned()) }),
     };
-    let exit = submit(&settings, &args, &mut console, world).await.unwrap();
-    Said { exit, text: String::from_utf8(output).unwrap(), shelf }
+    let submitted = submit(&settings, &args, &mut console, world).await.unwrap();
+    let (exit, document) = (submitted.exit(), serde_json::to_value(&submitted).unwrap());
+    let text = String::from_utf8(output).unwrap() + &submitted.to_string();
+    Said { exit, text, document, shelf }
 }
 
 fn file_of(text: &str) -> tempfile::NamedTempFile {
@@ -116,6 +120,16 @@ async fn a_plan_publishes_nothing() {
     ] {
         assert!(said.text.contains(line), "{}", said.text);
     }
+    let told = &said.document;
+    assert_eq!(
+        (&told["end"], &told["plan"]["users"], &told["plan"]["events"]),
+        (&"planned".into(), &4.into(), &1.into())
+    );
+    assert_eq!(
+        (&told["plan"]["requestId"], &told["plan"]["firstIds"][2]),
+        (&"ticket-7".into(), &"u-3".into()),
+        "{told}"
+    );
 }
 
 #[tokio::test]
@@ -135,6 +149,8 @@ async fn every_user_is_published_once_in_pages() {
         (&"ticket-7".into(), &101.into(), &25_010.into())
     );
     assert!(said.text.contains("published 25010 users in 101 events"), "{}", said.text);
+    let told = &said.document;
+    assert_eq!((&told["publishedUsers"], &told["publishedEvents"]), (&25_010.into(), &101.into()), "{told}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -161,6 +177,13 @@ async fn a_file_with_an_invalid_line_is_published_not_at_all() {
     assert_eq!((said.exit, said.shelf.users().len()), (Exit::Usage, 0));
     assert!(said.text.contains("5 lines: 2 users, 0 repeats, 1 blank, 1 invalid, a header"), "{}", said.text);
     assert!(said.text.contains("nothing is published: 1 invalid\n  line 4 holds a space"), "{}", said.text);
+    let told = &said.document;
+    assert_eq!(
+        (&told["end"], &told["file"]["invalid"], &told["plan"]),
+        (&"refused".into(), &1.into(), &().into()),
+        "{told}"
+    );
+    assert!(told["problem"].as_str().unwrap().contains("line 4 holds a space"), "{told}");
 }
 
 #[tokio::test]
@@ -192,4 +215,6 @@ async fn a_failure_says_how_far_it_came() {
     assert_eq!((said.exit, said.shelf.users().len()), (Exit::Unreachable, 10_000));
     assert!(said.text.contains("stopped after 10000 of 20000 users: timeout"), "{}", said.text);
     assert!(said.text.contains("--request-id ticket-7"), "{}", said.text);
+    let told = &said.document;
+    assert_eq!((&told["end"], &told["publishedUsers"]), (&"stopped".into(), &10_000.into()), "{told}");
 }

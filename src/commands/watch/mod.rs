@@ -16,7 +16,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use self::screen::Screen;
 use self::summary::Watched;
-use super::answer::tell;
+use super::answer::{Problem, tell};
 use super::calendar::before;
 use super::{Exit, world};
 use crate::adapters::kafka::statuses::{From, Heard, statuses};
@@ -66,7 +66,7 @@ pub async fn connect_and_watch(
         Ok(heard) => heard,
         Err(error) => {
             let failure = world::failure_of_topics(error);
-            writeln!(console.output, "nothing can be heard: {}", failure.story())?;
+            tell(&Problem::new("nothing can be heard", failure.story()), console.format, console.output)?;
             return Ok(Exit::from(&failure));
         }
     };

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::time::Instant;
 
 use crate::domain::outcome::Status;
@@ -19,7 +19,7 @@ const LINE: Duration = Duration::from_secs(10);
 const WINDOW: Duration = Duration::from_secs(30);
 
 pub(super) struct Screen {
-    bar: ProgressBar,
+    drawn: Drawn,
     interactive: bool,
     last_line: Option<Instant>,
     /// How many had ended when, and how long they had been in the stages.
@@ -29,10 +29,8 @@ pub(super) struct Screen {
 impl Screen {
     pub(super) fn new(interactive: bool) -> Self {
         let target = if interactive { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        let bar = ProgressBar::with_draw_target(None, target);
-        let style = ProgressStyle::with_template("{wide_bar}\n{msg}");
         Self {
-            bar: bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())),
+            drawn: Drawn { all: MultiProgress::with_draw_target(target), bar: None, lines: Vec::new() },
             interactive,
             last_line: None,
             recent: VecDeque::new(),
@@ -48,10 +46,10 @@ impl Screen {
             self.recent.pop_front();
         }
         if self.interactive {
-            self.bar.set_length(tally.expected().unwrap_or_default());
-            self.bar.set_position(ended);
-            let lines: Vec<_> = std::iter::once(self.line(tally)).chain(counts(tally)).collect();
-            self.bar.set_message(lines.join("\n"));
+            if let Some(expected) = tally.expected() {
+                self.drawn.bar(ended, expected);
+            }
+            self.drawn.lines(std::iter::once(self.line(tally)).chain(counts(tally)));
         } else if self.last_line.is_none_or(|at| now - at >= LINE) {
             self.last_line = Some(now);
             writeln!(output, "{}", self.line(tally))?;
@@ -78,6 +76,36 @@ impl Screen {
         let seconds = (*now - *since).as_secs_f64();
         (seconds >= 1.0).then(|| ended.saturating_sub(*before) as f64 / seconds)
     }
+}
+
+/// What is drawn again and again, each line cut at the terminal's edge: one that runs over it would be drawn wrong.
+struct Drawn {
+    all: MultiProgress,
+    /// Above the lines, once it is known how many there will be.
+    bar: Option<ProgressBar>,
+    lines: Vec<ProgressBar>,
+}
+
+impl Drawn {
+    fn bar(&mut self, ended: u64, expected: u64) {
+        let bar = self.bar.get_or_insert_with(|| self.all.insert(0, styled("{wide_bar}")));
+        bar.set_length(expected);
+        bar.set_position(ended);
+    }
+
+    fn lines(&mut self, texts: impl Iterator<Item = String>) {
+        let texts: Vec<_> = texts.collect();
+        while self.lines.len() < texts.len() {
+            self.lines.push(self.all.add(styled("{wide_msg}")));
+        }
+        let texts = texts.into_iter().chain(std::iter::repeat(String::new()));
+        self.lines.iter().zip(texts).for_each(|(line, text)| line.set_message(text));
+    }
+}
+
+fn styled(template: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::no_length().with_style(style)
 }
 
 /// One line: how many, how fast, how long still, and what a person would want to see at once.

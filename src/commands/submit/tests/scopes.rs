@@ -78,6 +78,8 @@ async fn a_plan_to_delete_by_file_says_how_many_are_deleted() {
     let delete = || SubmitArgs { file: Some(file.path().to_owned()), ..args(SubmitAction::DeleteUser, &[]) };
     let said = said_of(table(), delete(), "", Shelf::default()).await;
     assert!(said.text.contains("status 2    2 of 4, 1 have no row; nobody else is purged"), "{}", said.text);
+    let told = &said.document["plan"]["status2"];
+    assert_eq!(told, &serde_json::json!({ "lookedAt": 4, "deleted": 2, "withoutRow": 1 }));
     let said = said_of(Table { is_away: true, ..table() }, delete(), "", Shelf::default()).await;
     assert_eq!(said.exit, Exit::Done);
     assert!(said.text.contains("status 2    not known: cassandra: credentials"), "{}", said.text);
@@ -89,6 +91,8 @@ async fn a_table_that_cannot_be_read_is_told() {
     let said = said_of(away, all(SubmitAction::ResyncUser), "", Shelf::default()).await;
     assert_eq!(said.exit, Exit::Held);
     assert!(said.text.contains("nothing is published: cassandra: credentials"), "{}", said.text);
+    let told = &said.document;
+    assert_eq!((&told["end"], &told["problem"]), (&"unreachable".into(), &"cassandra: credentials".into()), "{told}");
 }
 
 #[tokio::test]
