@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may end where it stands")]
 
+#[path = "cli/documents.rs"]
+mod documents;
+
 use std::path::PathBuf;
 
 use assert_cmd::Command;
@@ -252,26 +255,6 @@ fn completions_and_man_pages_come_from_the_program_and_need_no_settings() {
 }
 
 #[test]
-fn a_program_gets_json_where_a_person_gets_a_table() {
-    let nowhere = |command: &mut Command| -> (i32, serde_json::Value) {
-        let ended = run(command
-            .env("kafka_urls", "127.0.0.1:1")
-            .env("sunbird_cassandra_host", "127.0.0.1:1")
-            .env("sunbird_sync_api_endpoint", "http://127.0.0.1:1/v1/data/sync")
-            .env("USER_PURGE_SYNC__KEYCLOAK__HOST", "127.0.0.1")
-            .env("USER_PURGE_SYNC__KEYCLOAK__PORT", "1")
-            .env("USER_PURGE_SYNC__PURGE__MODE", "off"));
-        (ended.code, serde_json::from_str(&ended.output).expect(&ended.errors))
-    };
-    let (code, told) = nowhere(&mut program(&["check", "--format", "json"]));
-    assert_eq!((code, &told["probes"][0]["ok"]), (69, &false.into()), "{told}");
-    let (code, told) = nowhere(&mut program(&["--format", "json", "check", "keycloak"]));
-    assert!(code == 69 && told["problem"].as_str().unwrap().starts_with("connection: keycloak.host"), "{told}");
-    let (code, told) = nowhere(&mut program(&["config", "--format", "json"]));
-    assert_eq!((code, &told["settings"]["purge"]["mode"]), (0, &"off".into()), "{told}");
-}
-
-#[test]
 fn the_old_jobs_parameters_reach_submit_and_nobody_else() {
     let file = OnDisk::new("ids", b"u-1\nu-2\n");
     let id_file = format!("sunbird_sync_id_file={}", file.as_str());
@@ -287,14 +270,4 @@ fn the_old_jobs_parameters_reach_submit_and_nobody_else() {
     assert!(ended.errors.contains("--context_param: sunbird_sync_spede is no parameter"), "{}", ended.errors);
     let ended = run(program(&["config"]).env("sunbird_sync_sleep_time", "soon"));
     assert_eq!(ended.code, 0, "{}", ended.errors);
-}
-
-#[test]
-fn a_whole_table_needs_cassandra_even_for_its_plan() {
-    let ended = run(program(&["submit", "resync-user", "--all"])
-        .env("sunbird_cassandra_host", "127.0.0.1")
-        .env("USER_PURGE_SYNC__CASSANDRA__TIMEOUT", "100ms")
-        .env("sunbird_cassandra_port", "1"));
-    assert_eq!(ended.code, 69, "{}{}", ended.output, ended.errors);
-    assert!(ended.output.contains("nothing is published: cassandra: connection"), "{}", ended.output);
 }

@@ -26,7 +26,7 @@ async fn redrive(scene: &Scene, arguments: &[&str]) -> Ended {
 }
 
 /// It ends with this code and says these words.
-async fn told(scene: &Scene, arguments: &[&str], code: i32, words: &[&str]) -> String {
+pub(super) async fn told(scene: &Scene, arguments: &[&str], code: i32, words: &[&str]) -> String {
     let Ended { code: ended, output, .. } = redrive(scene, arguments).await;
     assert_eq!(ended, code, "{arguments:?}\n{output}");
     for word in words {
@@ -36,7 +36,7 @@ async fn told(scene: &Scene, arguments: &[&str], code: i32, words: &[&str]) -> S
 }
 
 /// A failed record as the worker writes it.
-fn failure(id: &str, action: &str, (error, stage): (&str, &str), retriable: bool) -> Record {
+pub(super) fn failure(id: &str, action: &str, (error, stage): (&str, &str), retriable: bool) -> Record {
     Record::raw(
         json!({
             "eid": "BE_JOB_REQUEST", "ets": 7, "mid": format!("LP.7.{id}"),
@@ -49,7 +49,7 @@ fn failure(id: &str, action: &str, (error, stage): (&str, &str), retriable: bool
     )
 }
 
-fn users_in(records: &[Written]) -> Vec<String> {
+pub(super) fn users_in(records: &[Written]) -> Vec<String> {
     let ids =
         records.iter().flat_map(|record| record.value["edata"]["userIds"].as_array().cloned().unwrap_or_default());
     ids.filter_map(|id| id.as_str().map(str::to_owned)).collect()
@@ -85,7 +85,13 @@ async fn ten_failed_users_are_mended_and_redriven() {
     assert_eq!((&document["open"], &document["groups"][0]["users"]), (&json!(10), &json!(10)), "{document}");
     let shown = told(&scene, &["show"], 0, &["delete-user, user ", "after 2 attempts", "  source   "]).await;
     assert!(bad.iter().all(|id| shown.contains(id)) && !shown.contains(USER_NAME), "{shown}");
+    let document: Value = told(&scene, &["show", "--format", "json"], 0, &[]).await.parse().unwrap();
+    let record = &document["records"][0];
+    assert_eq!((document["records"].as_array().unwrap().len(), &record["state"]), (10, &json!("open")), "{document}");
+    assert_eq!((&record["reason"], &record["action"]), (&json!("sync_failed: named_false"), &json!("delete-user")));
     scene.sync_api.behave_normally().await.unwrap();
+    let document: Value = told(&scene, &["run", "--format", "json"], 0, &[]).await.parse().unwrap();
+    assert_eq!((&document["executed"], &document["reasons"]["sync_failed"]), (&json!(false), &json!(10)), "{document}");
     told(&scene, &["run"], 0, &["to send  10 records, 10 users", "sync_failed 10", "this is a plan"]).await;
     assert_eq!(scene.failed.count(), 10, "a plan writes nothing");
     told(&scene, &["run", "--execute", "--by", "jo"], 0, &["sent     10 records, 10 users"]).await;

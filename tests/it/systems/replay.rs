@@ -8,40 +8,41 @@ use local_stack::events::{Record, deletion};
 use local_stack::topics::DELETE;
 use local_stack::users::new_ids;
 use local_stack::{Status, Topics};
+use serde_json::{Value, json};
 
 use crate::program::{Ended, run, variables};
 use crate::scene::{PATIENCE, Scene};
 
 /// Deletions of all, in one partition.
-async fn publish_on(topics: &Topics, ids: &[String], partition: i32) {
+pub(super) async fn publish_on(topics: &Topics, ids: &[String], partition: i32) {
     let records: Vec<Record> = ids.iter().map(|id| deletion(id).on(partition)).collect();
     topics.publish(DELETE, &records).await.unwrap();
 }
 
 /// Who was told by this replay of a deletion; their sweeps are told without its name.
-fn told_by(all: &[Status], replay: Option<&str>) -> BTreeSet<String> {
+pub(super) fn told_by(all: &[Status], replay: Option<&str>) -> BTreeSet<String> {
     let is_first = |status: &&Status| status.mid.contains(".delete.user-");
     let is_of = |status: &&Status| status.record["edata"]["replayId"].as_str() == replay;
     all.iter().filter(is_first).filter(is_of).map(|status| status.user.clone()).collect()
 }
 
-fn set(ids: &[String]) -> BTreeSet<String> {
+pub(super) fn set(ids: &[String]) -> BTreeSet<String> {
     ids.iter().cloned().collect()
 }
 
-async fn replay(scene: &Scene, arguments: &[&str]) -> Ended {
+pub(super) async fn replay(scene: &Scene, arguments: &[&str]) -> Ended {
     let arguments: Vec<&str> = std::iter::once("replay").chain(arguments.iter().copied()).collect();
     let mut own = variables(&scene.topics.env);
     own.push(("USER_PURGE_SYNC__SYNC__ENDPOINT".to_owned(), scene.sync_api.endpoint()));
     run(&own, &arguments).await
 }
 
-async fn until_told_by(scene: &Scene, replay: Option<&str>, ids: &[String]) -> Vec<Status> {
+pub(super) async fn until_told_by(scene: &Scene, replay: Option<&str>, ids: &[String]) -> Vec<Status> {
     let all = scene.statuses.until("all are told", PATIENCE, |all| told_by(all, replay).is_superset(&set(ids))).await;
     all.unwrap_or_else(|error| panic!("{error:?}"))
 }
 
-async fn people(scene: &Scene, count: usize) -> Vec<String> {
+pub(super) async fn people(scene: &Scene, count: usize) -> Vec<String> {
     let ids = new_ids(count);
     scene.users.put_all(&ids, 2).await.unwrap();
     scene.rows.put_federated(&ids).await.unwrap();
@@ -79,8 +80,14 @@ async fn a_plan_applied_to_a_stopped_group_redoes_what_it_says_and_nothing_else(
 
     is_refused_when_stale(&scene, &file).await;
     is_refused_below_the_log(&scene, folder.path()).await;
-    let applied = replay(&scene, &["apply", &file]).await;
+    let applied = replay(&scene, &["apply", &file, "--format", "json"]).await;
     assert_eq!(applied.code, 0, "{}{}", applied.output, applied.errors);
+    let told: Value = applied.output.parse().unwrap();
+    assert_eq!(
+        (&told["moved"][0]["new"], &told["again"], &told["refused"]),
+        (&json!(20), &json!(20), &json!([])),
+        "{told}"
+    );
     assert_eq!(replay(&scene, &["apply", &file]).await.code, 70, "it is stale by then");
 
     let mut worker = scene.worker(&[]).await;
@@ -123,8 +130,7 @@ async fn a_replay_of_the_last_minutes_on_live_workers_redoes_exactly_that() {
     let ids = people(&scene, 120).await;
     let (early, rest) = ids.split_at(40);
     let (again, late) = rest.split_at(40);
-    let _first = scene.worker(&[]).await;
-    let _second = scene.worker(&[]).await;
+    let workers = [scene.worker(&[]).await, scene.worker(&[]).await];
     scene.publish_deletions(early).await;
     until_told_by(&scene, None, early).await;
     let told = Instant::now();
@@ -137,6 +143,7 @@ async fn a_replay_of_the_last_minutes_on_live_workers_redoes_exactly_that() {
     let asked = replay(&scene, &["live", "--last", &last, "--replay-id", "r8"]).await;
     assert_eq!(asked.code, 0, "{}{}", asked.output, asked.errors);
     assert!(asked.output.contains("2 workers in it"), "{}", asked.output);
+    println!("{}", asked.output);
     until_told_by(&scene, Some("r8"), again).await;
     scene.publish_deletions(late).await;
     let all = until_told_by(&scene, None, late).await;
@@ -144,6 +151,11 @@ async fn a_replay_of_the_last_minutes_on_live_workers_redoes_exactly_that() {
     assert_eq!(all.iter().filter(|status| status.mid.ends_with("-r8")).count(), again.len(), "each once");
     scene.inputs_committed().await;
     scene.assert_nobody_failed();
+    let mut replays = 0.0;
+    for worker in &workers {
+        replays += worker.metric("user_purge_sync_live_replays_total", &["outcome=\"done\""]).await.unwrap();
+    }
+    assert!((replays - 2.0).abs() < 0.5, "both partitions of the topic: {replays}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -161,9 +173,12 @@ async fn a_side_replay_does_its_stretch_and_leaves_the_workers_group_where_it_is
     assert_eq!(some.code, 0, "{}{}", some.output, some.errors);
     assert!(some.output.contains("2 events done again, 28 passed over"), "{}", some.output);
     let stretch = ["side", "--offset", "5", "--until-offset", "15", "--partitions", "0", "--topic", "delete"];
-    let stretch = [&stretch[..], &["--rate", "50/s", "--replay-id", "r10"]].concat();
+    let stretch = [&stretch[..], &["--rate", "50/s", "--replay-id", "r10", "--format", "json"]].concat();
     let stretch = replay(&scene, &stretch).await;
     assert_eq!(stretch.code, 0, "{}{}", stretch.output, stretch.errors);
+    let told: Value = stretch.output.parse().unwrap();
+    assert_eq!((&told["settled"], &told["events"]["again"]), (&json!(true), &json!(10)), "{told}");
+    assert_eq!((&told["endings"]["SUCCESS"], &told["plan"]["id"]), (&json!(10), &json!("r10")), "{told}");
 
     let all = until_told_by(&scene, Some("r10"), &ids[5..15]).await;
     assert_eq!(told_by(&all, Some("r10")), set(&ids[5..15]));

@@ -67,6 +67,13 @@ async fn a_user_is_found_from_the_deletion_to_the_last_row() {
     let output = told(&own, &deleted[0], 0, &gone).await;
     let conclusion = output.lines().last().unwrap();
     assert!(conclusion.starts_with("deleted on 2") && conclusion.ends_with("Z, nothing left"), "{output}");
+    let document = run(&own, &["status", &deleted[0], "--format", "json"]).await;
+    let document: Value = document.output.parse().unwrap();
+    assert_eq!((&document["cassandra"]["row"]["deleted"], &document["keycloak"]["rows"]), (&json!(true), &json!(0)));
+    assert_eq!((&document["index"]["asked"], &document["conclusion"]), (&json!(false), &json!("fine")), "{document}");
+    let kinds: Vec<&str> =
+        document["topics"]["entries"].as_array().unwrap().iter().filter_map(|entry| entry["kind"].as_str()).collect();
+    assert_eq!(kinds, ["asked", "told", "put_off", "told"], "{document}");
     told(
         &own,
         &unsynced[0],
