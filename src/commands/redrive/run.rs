@@ -43,7 +43,9 @@ pub(super) async fn run(settings: &Settings, args: &RunArgs, teller: &mut Teller
         }
         if !wanted.wants(&step.failed, step.found.at) {
             tally.unwanted += 1;
-            actor.iter_mut().for_each(|actor| actor.leave(&step.found));
+            if let Some(actor) = &mut actor {
+                actor.leave(&step.found);
+            }
             continue;
         }
         if actor.is_some() {

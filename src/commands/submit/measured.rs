@@ -7,7 +7,7 @@ use futures::{Stream, StreamExt as _};
 use tokio::time::timeout;
 
 use super::feed::RANGES;
-use super::plan::{Deleted, Guess};
+use super::plan::{Guess, Status2};
 use crate::adapters::kafka::statuses::{From, Heard, statuses};
 use crate::commands::calendar::before;
 use crate::commands::ring::{Estimate, estimate};
@@ -48,11 +48,11 @@ fn guess<T>(found: &Estimate<T>) -> Guess {
 pub(super) async fn status_of(
     table: impl Future<Output = anyhow::Result<Arc<dyn UserScan>>>,
     head: &[UserId],
-) -> Result<Deleted, String> {
+) -> Result<Status2, String> {
     let count = async {
         let table = table.await.map_err(told)?;
         let user = ObjectType::user();
-        let mut found = Deleted { looked_at: head.len() as u64, deleted: 0, without_row: 0 };
+        let mut found = Status2 { looked_at: head.len() as u64, deleted: 0, without_row: 0 };
         for block in head.chunks(LOOKED_UP) {
             let rows = table.lookup(&user, block).await.map_err(|failure| failure.story())?;
             for row in rows {

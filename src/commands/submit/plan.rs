@@ -21,7 +21,7 @@ pub(super) struct Plan<'a> {
     pub users: Users,
     pub first: Vec<UserId>,
     /// How many of a list are deleted, or why that is not known; where it was asked.
-    pub status: Option<Result<Deleted, String>>,
+    pub status: Option<Result<Status2, String>>,
     /// Of users.
     pub rate: Option<CallRate>,
     /// Users a second, as last measured; or why that is not known.
@@ -31,7 +31,7 @@ pub(super) struct Plan<'a> {
 /// Of the first users of a list.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Deleted {
+pub(super) struct Status2 {
     pub looked_at: u64,
     pub deleted: u64,
     pub without_row: u64,
@@ -124,7 +124,7 @@ impl fmt::Display for Plan<'_> {
         writeln!(formatter, "action      {}, object type {}", action.name(), object_type.as_str())?;
         writeln!(formatter, "users       {}", self.users)?;
         match &self.status {
-            Some(Ok(Deleted { looked_at, deleted, without_row })) => {
+            Some(Ok(Status2 { looked_at, deleted, without_row })) => {
                 let first = if *looked_at < users { "the first " } else { "" };
                 let missing = if *without_row > 0 { format!(", {without_row} have no row") } else { String::new() };
                 writeln!(formatter, "status 2    {deleted} of {first}{looked_at}{missing}; nobody else is purged")?;

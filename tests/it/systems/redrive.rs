@@ -81,17 +81,10 @@ async fn ten_failed_users_are_mended_and_redriven() {
 
     let listed = ["10 records open, 0 redriven, 0 parked", "sync_failed: named_false", "      10       10         0"];
     told(&scene, &["list"], 1, &listed).await;
-    let document: Value = told(&scene, &["list", "--format", "json"], 1, &[]).await.parse().unwrap();
-    assert_eq!((&document["open"], &document["groups"][0]["users"]), (&json!(10), &json!(10)), "{document}");
+    the_same_as_documents(&scene).await;
     let shown = told(&scene, &["show"], 0, &["delete-user, user ", "after 2 attempts", "  source   "]).await;
     assert!(bad.iter().all(|id| shown.contains(id)) && !shown.contains(USER_NAME), "{shown}");
-    let document: Value = told(&scene, &["show", "--format", "json"], 0, &[]).await.parse().unwrap();
-    let record = &document["records"][0];
-    assert_eq!((document["records"].as_array().unwrap().len(), &record["state"]), (10, &json!("open")), "{document}");
-    assert_eq!((&record["reason"], &record["action"]), (&json!("sync_failed: named_false"), &json!("delete-user")));
     scene.sync_api.behave_normally().await.unwrap();
-    let document: Value = told(&scene, &["run", "--format", "json"], 0, &[]).await.parse().unwrap();
-    assert_eq!((&document["executed"], &document["reasons"]["sync_failed"]), (&json!(false), &json!(10)), "{document}");
     told(&scene, &["run"], 0, &["to send  10 records, 10 users", "sync_failed 10", "this is a plan"]).await;
     assert_eq!(scene.failed.count(), 10, "a plan writes nothing");
     told(&scene, &["run", "--execute", "--by", "jo"], 0, &["sent     10 records, 10 users"]).await;
@@ -128,6 +121,17 @@ async fn ten_failed_users_are_mended_and_redriven() {
         deletions.iter().all(|(place, before)| now[place].end == before.end),
         "nothing goes to the deletion API's topic"
     );
+}
+
+async fn the_same_as_documents(scene: &Scene) {
+    let document: Value = told(scene, &["list", "--format", "json"], 1, &[]).await.parse().unwrap();
+    assert_eq!((&document["open"], &document["groups"][0]["users"]), (&json!(10), &json!(10)), "{document}");
+    let document: Value = told(scene, &["show", "--format", "json"], 0, &[]).await.parse().unwrap();
+    let record = &document["records"][0];
+    assert_eq!((document["records"].as_array().unwrap().len(), &record["state"]), (10, &json!("open")), "{document}");
+    assert_eq!(record["reason"], "sync_failed: named_false");
+    let document: Value = told(scene, &["run", "--format", "json"], 0, &[]).await.parse().unwrap();
+    assert_eq!((&document["executed"], &document["reasons"]["sync_failed"]), (&json!(false), &json!(10)), "{document}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -65,15 +65,8 @@ async fn a_user_is_found_from_the_deletion_to_the_last_row() {
         ", sweep, due ",
     ];
     let output = told(&own, &deleted[0], 0, &gone).await;
-    let conclusion = output.lines().last().unwrap();
-    assert!(conclusion.starts_with("deleted on 2") && conclusion.ends_with("Z, nothing left"), "{output}");
-    let document = run(&own, &["status", &deleted[0], "--format", "json"]).await;
-    let document: Value = document.output.parse().unwrap();
-    assert_eq!((&document["cassandra"]["row"]["deleted"], &document["keycloak"]["rows"]), (&json!(true), &json!(0)));
-    assert_eq!((&document["index"]["asked"], &document["conclusion"]), (&json!(false), &json!("fine")), "{document}");
-    let kinds: Vec<&str> =
-        document["topics"]["entries"].as_array().unwrap().iter().filter_map(|entry| entry["kind"].as_str()).collect();
-    assert_eq!(kinds, ["asked", "told", "put_off", "told"], "{document}");
+    assert!(output.contains("\ndeleted on 2") && output.ends_with("Z, nothing left\n"), "{output}");
+    the_same_as_a_document(&own, &deleted[0]).await;
     told(
         &own,
         &unsynced[0],
@@ -104,6 +97,16 @@ async fn a_user_is_found_from_the_deletion_to_the_last_row() {
     let at = std::time::UNIX_EPOCH + std::time::Duration::from_millis(millis);
     let purged = format!("purged on {}, nothing left", humantime::format_rfc3339_seconds(at));
     told(&own, &unsynced[0], 0, &[&purged]).await;
+}
+
+async fn the_same_as_a_document(own: &Variables, deleted: &str) {
+    let document = run(own, &["status", deleted, "--format", "json"]).await;
+    let document: Value = document.output.parse().unwrap();
+    assert_eq!((&document["cassandra"]["row"]["deleted"], &document["keycloak"]["rows"]), (&json!(true), &json!(0)));
+    assert_eq!((&document["index"]["asked"], &document["conclusion"]), (&json!(false), &json!("fine")), "{document}");
+    let kinds: Vec<&str> =
+        document["topics"]["entries"].as_array().unwrap().iter().filter_map(|entry| entry["kind"].as_str()).collect();
+    assert_eq!(kinds, ["asked", "told", "put_off", "told"], "{document}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
