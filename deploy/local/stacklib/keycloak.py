@@ -74,24 +74,20 @@ class Keycloak(Service):
 
     def make_realms(self):
         """Creates every realm of setup/realms by the Admin API, as an administrator would import them."""
-        form = urllib.parse.urlencode({
-            "grant_type": "password", "client_id": "admin-cli", "username": ADMIN, "password": ADMIN_PASSWORD}).encode()
-        token = json.loads(self._call("POST", "/realms/master/protocol/openid-connect/token", form, {}))["access_token"]
-        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         for file in sorted(REALMS.glob("*.json")):
             self.say(f"making the realm {file.stem}")
-            self._call("POST", "/admin/realms", file.read_bytes(), headers)
+            self._administer("POST", "/admin/realms", file.read_bytes())
             if self.major >= 24:
-                self._free_profiles(file.stem, headers)
+                self._free_profiles(file.stem)
 
-    def _free_profiles(self, realm, headers):
+    def _free_profiles(self, realm):
         """Since 24 a user without e-mail and names may not log in, and unknown attributes are refused: as before, please."""
         path = f"/admin/realms/{realm}/users/profile"
-        profile = json.loads(self._call("GET", path, None, headers))
+        profile = json.loads(self._administer("GET", path, None))
         profile["unmanagedAttributePolicy"] = "ENABLED"
         for attribute in profile["attributes"]:
             attribute.pop("required", None)
-        self._call("PUT", path, json.dumps(profile).encode(), headers)
+        self._administer("PUT", path, json.dumps(profile).encode())
 
     def compile_provider(self, classpath, folder, release):
         """The storage provider as a jar in `folder`, compiled against the server's own libraries."""
@@ -111,6 +107,13 @@ class Keycloak(Service):
         env = {**os.environ, "JAVA_HOME": str(self.java)}
         options = ["--db=postgres", "--http-relative-path=/auth", *([LOCAL_CACHE] if self.major < 25 else [])]
         run([home / "bin" / "kc.sh", "build", *options], self.cache.log(self.name), "keycloak: build", env=env)
+
+    def _administer(self, method, path, body):
+        """With a token of its own: making a realm can take longer than one lives."""
+        form = urllib.parse.urlencode({
+            "grant_type": "password", "client_id": "admin-cli", "username": ADMIN, "password": ADMIN_PASSWORD}).encode()
+        token = json.loads(self._call("POST", "/realms/master/protocol/openid-connect/token", form, {}))["access_token"]
+        return self._call(method, path, body, {"Authorization": f"Bearer {token}", "Content-Type": "application/json"})
 
     def _call(self, method, path, body, headers):
         request = urllib.request.Request(self.address + path, data=body, headers=headers, method=method)
