@@ -4,6 +4,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::OptionFuture;
+
 use super::Exit;
 use super::canary_log::CanaryLog;
 use super::life::Life;
@@ -110,8 +112,13 @@ pub(super) async fn checked(dependencies: &Dependencies, mode: PurgeMode) -> Opt
             Some(_) | None => Ok(()),
         }
     };
-    let (directory, identities, cache) = tokio::join!(dependencies.directory.probe(), identities, cache);
+    // In the clear there is nothing to find: whether the service works is seen by what it answers about users.
+    let sync_api = Some(&dependencies.sync_api).filter(|api| api.speaks_tls() && mode != PurgeMode::DryRun);
+    let certificate = OptionFuture::from(sync_api.map(|api| api.greet()));
+    let probed = tokio::join!(dependencies.directory.probe(), identities, cache, certificate);
+    let (directory, identities, cache, certificate) = probed;
     let answers = [("cassandra", directory), ("keycloak database", identities), ("keycloak admin api", cache)];
+    let answers = answers.into_iter().chain(certificate.map(|answer| ("sync api's certificate", answer)));
     let mut exit = None;
     for (dependency, answer) in answers {
         match answer {
