@@ -1,4 +1,4 @@
-.PHONY: demo test faults schemas bench-purge lint chart monitoring up down prerequisites
+.PHONY: demo test faults schemas bench-purge lint chart monitoring image supply up down prerequisites
 
 # Not STACK: that names an instance, and make would hand its own on. Offsets stay below 3600: from port 32768 on, an outgoing
 # connection of anybody may hold a number that a service is about to listen on.
@@ -84,3 +84,11 @@ chart: prerequisites
 # Alerts, dashboard and runbook, against each other and against what a worker says; Grafana's types come from npm.
 monitoring:
 	deploy/monitoring/check --types
+
+# The image, built and run as Kubernetes would; OFFICIAL=1 on the base that Dockerfile names, which needs a registry of images.
+image:
+	deploy/image/check $(if $(OFFICIAL),--official)
+
+# Licences, sources, the bill of materials (target/supply), the workflows; ADVISORIES=1 asks the public database of known holes.
+supply:
+	deploy/supply/check $(if $(ADVISORIES),--advisories)
