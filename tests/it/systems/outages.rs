@@ -32,7 +32,7 @@ async fn an_outage_dead_letters_nothing(behaviour: Value, reason: &str) {
     scene.assert_nobody_failed();
     let log = worker.log();
     let opened = log.lines().find(|line| line.contains("the dependency is away")).unwrap_or_else(|| panic!("{log}"));
-    assert!(opened.contains(&format!("reason=\"{reason}\"")), "{opened}");
+    assert!(opened.contains(&format!("\"reason\":\"{reason}\"")), "{opened}");
 
     scene.sync_api.behave_normally().await.unwrap();
     let endings = scene.final_endings_within(&ids, PATIENCE * 2).await;

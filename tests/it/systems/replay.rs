@@ -155,7 +155,9 @@ async fn a_replay_of_the_last_minutes_on_live_workers_redoes_exactly_that() {
     for worker in &workers {
         replays += worker.metric("user_purge_sync_live_replays_total", &["outcome=\"done\""]).await.unwrap();
     }
-    assert!((replays - 2.0).abs() < 0.5, "both partitions of the topic: {replays}");
+    // Records without a key go where the producer likes: maybe all of a batch into one partition.
+    let partitions = asked.output.matches(" -> ").count();
+    assert!((replays - partitions as f64).abs() < 0.5, "{replays}: {}", asked.output);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
