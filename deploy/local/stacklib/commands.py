@@ -92,6 +92,7 @@ class Stack:
             "KAFKA_DOOR_PORT": settings.port("KAFKA_DOOR_PORT"),
             # What a test starts a broker of its own from.
             "KAFKA_JARS": settings.cache / f"kafka-{settings.versions['kafka']}",
+            "KAFKA_SETTINGS": self.services["kafka"].folder,
             "KAFKA_FORMATTED": settings.cache / f"kafka-{settings.versions['kafka']}-formatted",
             "CASSANDRA_HOST": "127.0.0.1",
             "CASSANDRA_PORT": settings.port("CASSANDRA_PORT"),

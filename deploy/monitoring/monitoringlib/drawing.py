@@ -61,8 +61,7 @@ def _lines(panel, series, width, height):
     defaults = panel["fieldConfig"]["defaults"]
     if defaults.get("custom", {}).get("stacking", {}).get("mode") == "normal":
         series = _stacked(series)
-    first, last = series[0][1][0][0], series[0][1][-1][0]
-    first, last = min([first, *(points[0][0] for _, points in series)]), max([last, *(points[-1][0] for _, points in series)])
+    first, last = _reach(series)
     top = max((value for _, points in series for _, value in points), default=0) or 1
     left, right, above, below = 46, width - 8, 30, height - 40
     across, up = (right - left) / max(last - first, 1), (below - above) / (top * 1.05)
@@ -75,8 +74,9 @@ def _lines(panel, series, width, height):
 
 def _states(panel, series, width, height):
     left, tall = 60, (height - 60) / len(series)
-    first, last = series[0][1][0][0], series[0][1][-1][0]
-    across, parts = (width - 8 - left) / max(last - first, 1), [_times(first, last, left, (width - 8 - left) / max(last - first, 1), height - 30)]
+    first, last = _reach(series)
+    across = (width - 8 - left) / max(last - first, 1)
+    parts = [_times(first, last, left, across, height - 30)]
     for index, (name, points) in enumerate(series):
         y = 30 + index * tall
         parts.append(_text(left - 6, y + tall / 2, name, "end"))
@@ -96,6 +96,11 @@ def _bars(panel, series, width, height):
         parts.append(f'<rect x="{left}" y="{y:.1f}" width="{value / most * (width - left - 60):.1f}" height="{max(tall - 3, 2):.1f}" fill="#5794f2"/>')
         parts.append(_text(left + 4 + value / most * (width - left - 60), y + tall / 2 + 3, _told("short", value)))
     return "".join(parts)
+
+
+def _reach(series):
+    """The first and the last time of any of them."""
+    return min(points[0][0] for _, points in series), max(points[-1][0] for _, points in series)
 
 
 def _stacked(series):

@@ -31,8 +31,8 @@ kafka.properties."ssl.ca.location" = "/etc/ssl/certs/ca-certificates.crt"
 class Stage:
     """Ends what it started when it is left; the stack stays."""
 
-    def __init__(self, programs, config):
-        self.programs, self.config = programs, config
+    def __init__(self, programs):
+        self.programs = programs
         self.settings = settings.load()
         self.cache = Cache(self.settings.cache, print)
         self.env = self._env()
@@ -62,7 +62,7 @@ class Stage:
         self._start("sync-api-stand-in", "--listen", self.sync_api_address, "--cassandra", node)
         self._await(f"http://{self.sync_api_address}/calls")
         file = Path(self.folder.name) / "worker.toml"
-        file.write_text(self.config + self._places(node))
+        file.write_text(CONFIG + self._places(node))
         self._start("user-purge-sync", "run", "--config", file)
         self._await(f"http://{self.worker_address}/readyz")
 

@@ -105,7 +105,7 @@ impl Broker {
 
     async fn start_process(&mut self) {
         let config = self.folder.write("server.properties", &self.properties());
-        let logging = self.folder.write("log4j.properties", LOGGING);
+        let logging = self.stack.kafka_files.settings.join("log4j.properties");
         let log = self.folder.path().join("broker.log");
         let file = File::create(&log).unwrap();
         let tokens = format!("-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls={}", self.keys_of_tokens());
@@ -137,7 +137,10 @@ impl Broker {
         format!("{}/realms/{}/protocol/openid-connect/certs", keycloak.url, keycloak.realm)
     }
 
+    /// The stack's own, with what is different here after it: of two lines with one name Java takes the last. The session is
+    /// short since this one is killed and started again, which waits for its end, and never stands still.
     fn properties(&self) -> String {
+        let common = std::fs::read_to_string(self.stack.kafka_files.settings.join("server.properties")).unwrap();
         let controller = self.ports[Listener::ALL.len()];
         let listed = |host: &str| Listener::ALL.map(|it| format!("{}://{host}:{}", it.name(), self.port(it))).join(",");
         let protocols = Listener::ALL.map(|it| format!("{}:{}", it.name(), it.protocol())).join(",");
@@ -145,16 +148,15 @@ impl Broker {
         let keys = self.keys_of_tokens();
         let text = format!(
             "\
-process.roles=broker,controller
-node.id=1
+{common}
 controller.quorum.voters=1@127.0.0.1:{controller}
-controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAIN
 listeners={},CONTROLLER://127.0.0.1:{controller}
 advertised.listeners={}
 listener.security.protocol.map={protocols},CONTROLLER:PLAINTEXT
 log.dirs={folder}/data
-{COMMON}
+broker.session.timeout.ms=1500
+broker.heartbeat.interval.ms=300
 ssl.truststore.type=PEM
 ssl.truststore.location={folder}/clients-ca.pem
 listener.name.mutual.ssl.client.auth=required
@@ -200,31 +202,6 @@ impl Drop for Broker {
         self.kill();
     }
 }
-
-/// As the stack's own broker.
-const COMMON: &str = "\
-auto.create.topics.enable=false
-group.initial.rebalance.delay.ms=0
-group.min.session.timeout.ms=1000
-broker.session.timeout.ms=1500
-broker.heartbeat.interval.ms=300
-offsets.topic.replication.factor=1
-offsets.topic.num.partitions=4
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
-log.cleaner.dedupe.buffer.size=16777216";
-
-const LOGGING: &str = "\
-status = warn
-appender.out.type = Console
-appender.out.name = out
-appender.out.layout.type = PatternLayout
-appender.out.layout.pattern = %d{ISO8601} %p %m (%c{1})%n
-rootLogger.level = info
-rootLogger.appenderRef.out.ref = out
-";
 
 /// Below those that the system gives to outgoing connections: a broker that is down keeps its port.
 fn free_port() -> u16 {

@@ -36,6 +36,8 @@ pub struct KafkaDoor {
 pub struct KafkaFiles {
     /// A folder of jars.
     pub jars: PathBuf,
+    /// A folder with the `server.properties` and `log4j.properties` of the stack's own.
+    pub settings: PathBuf,
     /// A folder whose `data` is formatted for one node that is broker and controller.
     pub formatted: PathBuf,
 }
@@ -119,7 +121,11 @@ impl Stack {
                 inner: format!("127.0.0.1:{}", value("KAFKA_INNER_PORT")?),
                 port: value("KAFKA_DOOR_PORT")?.parse().context("KAFKA_DOOR_PORT")?,
             },
-            kafka_files: KafkaFiles { jars: value("KAFKA_JARS")?.into(), formatted: value("KAFKA_FORMATTED")?.into() },
+            kafka_files: KafkaFiles {
+                jars: value("KAFKA_JARS")?.into(),
+                settings: value("KAFKA_SETTINGS")?.into(),
+                formatted: value("KAFKA_FORMATTED")?.into(),
+            },
             cassandra: format!("{}:{}", value("CASSANDRA_HOST")?, value("CASSANDRA_PORT")?),
             postgres: Postgres {
                 host: value("POSTGRES_HOST")?,
