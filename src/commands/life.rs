@@ -1,5 +1,5 @@
 //! One life of the worker's Kafka clients: joins the group, works, drains, leaves. A process has several of them when
-//! the files of Kafka's settings change.
+//! [`Renewal`] says so.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,12 +19,12 @@ use super::renewal::Renewal;
 use super::rules::{rules, stages};
 use super::run::inputs;
 use super::world::{self, Dependencies};
-use crate::adapters::kafka::{Flushed, Intake, IntakeError, IntakeOptions, Troubles};
+use crate::adapters::kafka::{Contact, Flushed, Intake, IntakeError, IntakeOptions, Troubles};
 use crate::admin::Health;
 use crate::admin::overview::Overview;
 use crate::domain::decode::decode;
 use crate::lifecycle::Lifecycle;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, RenewalCause};
 use crate::pipeline::engine::Engine;
 use crate::pipeline::run::{End, Pace, World};
 use crate::ports::Publisher;
@@ -61,9 +61,13 @@ impl Life<'_> {
     /// When it cannot start, or cannot go on.
     pub(super) async fn live(&self, lifecycle: &Lifecycle, renewal: &mut Renewal<'_>) -> anyhow::Result<Option<Exit>> {
         let settings = self.settings;
-        let publisher = world::publisher(settings)?;
+        let publisher = world::kafka_publisher(settings)?;
         let (intake, arrivals) = self.start_intake()?;
-        let obeying = self.obeying(&intake, &publisher, lifecycle).await?;
+        let troubles = intake.troubles();
+        let clients = [publisher.contact(), troubles.contact()];
+        let publisher: Arc<dyn Publisher> = publisher;
+        let (obeying, listener) = self.obeying(&intake, &publisher, lifecycle).await?;
+        let clients: Vec<_> = clients.into_iter().chain(listener).collect();
         let retentions = Retentions::default();
         let beside = join(obeying, retentions.clone().follow(world::topic_admin(settings)?)).map(drop).boxed();
         self.health.set_started();
@@ -74,14 +78,18 @@ impl Life<'_> {
         let engine = Engine::new(rules(settings, self.mode)?, settings.intake.budget, stages(settings), Instant::now());
         let shown = (Arc::clone(&self.metrics), Arc::clone(&self.overview));
         let observer = PipelineObserver::new(shown, settings, intake.committer(), intake.watermarks())
-            .troubled_by(intake.troubles())
+            .troubled_by(Arc::clone(&troubles))
             .with_outlook(Outlook::new(certificates, &settings.kafka, retentions));
         let pace = Pace { commit: settings.kafka.commit_interval, shutdown: settings.shutdown_timeout };
 
         let ending = Ending { drain: lifecycle.drain().child_token(), hurry: lifecycle.hurry().child_token() };
         let tokens = (ending.drain.clone(), ending.hurry.clone());
         let pipeline = crate::pipeline::run::run(engine, world, arrivals, tokens, (pace, Box::new(observer)));
-        let renewing = ending.when_due(renewal, settings, intake.troubles());
+        let renewing = async {
+            let cause = renewal.due(&clients).await;
+            self.metrics.clients_renewed(cause);
+            ending.begin(cause, settings, &troubles).await;
+        };
         let end = until_the_end(pipeline, intake, beside, renewing).await?;
         if lifecycle.drain().is_cancelled() {
             return end.stopped().map(Some);
@@ -108,7 +116,7 @@ impl Life<'_> {
         intake: &Intake,
         publisher: &Arc<dyn Publisher>,
         lifecycle: &Lifecycle,
-    ) -> anyhow::Result<BoxFuture<'static, ()>> {
+    ) -> anyhow::Result<(BoxFuture<'static, ()>, Option<Contact>)> {
         let settings = self.settings;
         let topics = world::topics(settings)?;
         let heard = match self.mode {
@@ -119,19 +127,22 @@ impl Life<'_> {
         let (publisher, metrics) = (Arc::clone(publisher), Arc::clone(&self.metrics));
         let orders = Orders { group, topics, reseeks, publisher, worker, metrics };
         Ok(match heard {
-            Some(heard) => orders.obey(heard).boxed(),
-            None => std::future::pending().boxed(),
+            Some((heard, contact)) => (orders.obey(heard).boxed(), Some(contact)),
+            None => (std::future::pending().boxed(), None),
         })
     }
 }
 
 impl Ending {
-    /// Waits for a renewal, and then ends this life; never ready.
-    async fn when_due(&self, renewal: &mut Renewal<'_>, settings: &Settings, troubles: Arc<Troubles>) {
-        renewal.due().await;
-        tracing::info!("files of kafka.properties have changed: what is under way may finish");
-        // Where the old clients are refused already, nothing that is under way can be told any more: it is done again.
-        let patience = if troubles.now().is_some() { settings.drain_timeout } else { settings.shutdown_timeout };
+    /// Ends this life; never ready.
+    async fn begin(&self, cause: RenewalCause, settings: &Settings, troubles: &Troubles) {
+        match cause {
+            RenewalCause::Files => tracing::info!("files of kafka.properties have changed: other clients take over"),
+            RenewalCause::CutOff => tracing::warn!("kafka answers, but not these clients: others take over"),
+        }
+        // Where the old clients are not served already, nothing that is under way can be told any more: it is done again.
+        let is_served = cause == RenewalCause::Files && troubles.now().is_none();
+        let patience = if is_served { settings.shutdown_timeout } else { settings.drain_timeout };
         self.drain.cancel();
         tokio::time::sleep(patience).await;
         self.hurry.cancel();
@@ -183,6 +194,10 @@ impl Closed {
             Ok(()) => Ok(()),
             Err(IntakeError::FinalCommit(flushed)) => {
                 tracing::warn!(?flushed, "what was settled last is not committed, and is done again");
+                Ok(())
+            }
+            Err(error @ IntakeError::Leave) => {
+                tracing::warn!(%error, "the old member is missed when its session ends");
                 Ok(())
             }
             Err(error) => Err(error.into()),

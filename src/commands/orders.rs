@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::calendar::now_millis;
 use crate::adapters::kafka::Topics;
 use crate::adapters::kafka::reseek::{ReseekRequest, Reseeked, Reseeks};
-use crate::adapters::kafka::statuses::{Heard, orders};
+use crate::adapters::kafka::statuses::{Heard, Listening, orders};
 use crate::domain::control::{Goal, ReplayAnswer, ReplayOrder, ReplayOutcome, Said, Skips};
 use crate::domain::ids::Partition;
 use crate::domain::replay::ReplayId;
@@ -33,11 +33,7 @@ pub struct Orders {
 }
 
 /// Orders from now on; `None` when the worker is to stop before they can be heard.
-pub async fn listen(
-    settings: &Settings,
-    topics: &Topics,
-    stop: &CancellationToken,
-) -> Option<BoxStream<'static, Heard>> {
+pub async fn listen(settings: &Settings, topics: &Topics, stop: &CancellationToken) -> Option<Listening> {
     loop {
         match orders(&settings.kafka, topics).await {
             Ok(heard) => return Some(heard),

@@ -53,7 +53,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
         if let Some(exit) = Box::pin(life.live(&lifecycle, &mut renewal)).await? {
             return Ok(exit.into());
         }
-        tracing::info!("files of kafka.properties have changed: going on with what they hold now");
+        tracing::info!("going on with other kafka clients");
     }
 }
 

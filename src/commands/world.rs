@@ -77,8 +77,14 @@ pub fn topic_admin(settings: &Settings) -> anyhow::Result<TopicAdmin> {
 
 /// # Errors
 /// When a property is refused.
-pub fn publisher(settings: &Settings) -> anyhow::Result<Arc<dyn Publisher>> {
+pub fn kafka_publisher(settings: &Settings) -> anyhow::Result<Arc<KafkaPublisher>> {
     Ok(Arc::new(KafkaPublisher::try_new(&settings.kafka, topics(settings)?)?))
+}
+
+/// # Errors
+/// When a property is refused.
+pub fn publisher(settings: &Settings) -> anyhow::Result<Arc<dyn Publisher>> {
+    kafka_publisher(settings).map(|publisher| publisher as Arc<dyn Publisher>)
 }
 
 /// The user table, not contacted yet.

@@ -74,3 +74,23 @@ impl CommitEnd {
         }
     }
 }
+
+/// Why the worker goes over to new Kafka clients.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum RenewalCause {
+    /// Passwords or certificates have changed in their files.
+    Files,
+    /// Kafka answers others, and them no more.
+    CutOff,
+}
+
+impl RenewalCause {
+    pub const ALL: [Self; 2] = [Self::Files, Self::CutOff];
+
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Files => "files",
+            Self::CutOff => "cut_off",
+        }
+    }
+}

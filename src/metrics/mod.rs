@@ -4,6 +4,7 @@
 
 mod define;
 mod endings;
+mod kafka;
 mod keycloak;
 mod labels;
 mod outlook;
@@ -14,13 +15,11 @@ use std::time::Duration;
 
 use prometheus::TextEncoder;
 
-use crate::adapters::kafka::Trouble;
-use crate::domain::control::ReplayOutcome;
 use crate::domain::event::{Action, Why};
 use crate::domain::ids::{Class, InputTopic, Partition};
 use crate::domain::record::OutputTopic;
 use crate::pipeline::engine::StageName;
-pub use labels::{BreakerLabel, CallEnd, CommitEnd, ItemState};
+pub use labels::{BreakerLabel, CallEnd, CommitEnd, ItemState, RenewalCause};
 
 define::metrics! {
     /// All metrics of one worker.
@@ -94,6 +93,8 @@ define::metrics! {
         certificate_end_seconds: IntGaugeVec["dependency", "certificate"],
         /// 1 while this keeps Kafka from serving the consumer; refused: a certificate, a login or a token that a person must mend.
         kafka_trouble: IntGaugeVec["trouble"],
+        /// Times that the worker went over to new Kafka clients: files of kafka.properties have changed, or the old ones were cut off.
+        client_renewals_total: IntCounterVec["cause"],
         /// Partitions that this worker was asked to read again while it runs (replay live), by what came of it.
         live_replays_total: IntCounterVec["outcome"],
         /// From the record's own time to its acknowledged status.
@@ -130,15 +131,7 @@ impl Metrics {
         for why in Why::ALL {
             metrics.follow_ups_total.with_label_values(&[why.name()]);
         }
-        for trouble in Trouble::ALL {
-            metrics.kafka_trouble.with_label_values(&[trouble.label()]);
-        }
-        for end in CommitEnd::ALL {
-            metrics.commits_total.with_label_values(&[end.label()]);
-        }
-        for outcome in ReplayOutcome::ALL {
-            metrics.live_replays_total.with_label_values(&[outcome.label()]);
-        }
+        metrics.zero_kafka();
         metrics
     }
 
@@ -238,24 +231,6 @@ impl Metrics {
         drop(self.partition_held.remove_label_values(&labels));
         drop(self.commit_difference.remove_label_values(&labels));
         drop(self.retention_used_ratio.remove_label_values(&labels));
-    }
-
-    pub fn commit_difference(&self, partition: Partition, offsets: i64) {
-        self.commit_difference.with_label_values(&place(partition)).set(offsets);
-    }
-
-    pub fn kafka_trouble(&self, now: Option<Trouble>) {
-        for trouble in Trouble::ALL {
-            self.kafka_trouble.with_label_values(&[trouble.label()]).set(i64::from(now == Some(trouble)));
-        }
-    }
-
-    pub fn commit(&self, end: CommitEnd) {
-        self.commits_total.with_label_values(&[end.label()]).inc();
-    }
-
-    pub fn live_replay(&self, outcome: ReplayOutcome) {
-        self.live_replays_total.with_label_values(&[outcome.label()]).inc();
     }
 }
 

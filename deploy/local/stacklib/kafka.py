@@ -27,7 +27,7 @@ group.initial.rebalance.delay.ms=0
 # A worker that was killed is missed after its session; with the default 6 s a hundred kills would take all day.
 group.min.session.timeout.ms=1000
 # The default: a restart after kill -9 waits until the dead registration is gone, but a broker that stands still for seconds stays
-# in the cluster's list. An answer without any broker makes librdkafka's clients deaf for good (its issue 5301, open).
+# in the cluster's list. An answer without any broker cuts librdkafka's clients off for good (its issue 5301), those of the tests too.
 broker.session.timeout.ms=9000
 # One node has room for one replica.
 offsets.topic.replication.factor=1

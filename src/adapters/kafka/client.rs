@@ -4,6 +4,7 @@ use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 
+use super::contact::STATISTICS_MS;
 use super::files;
 use crate::settings::{KafkaSettings, reserved_property};
 
@@ -65,7 +66,7 @@ pub(super) fn consumer_config(settings: &KafkaSettings, group: &str) -> Result<C
         .set("enable.auto.offset.store", "false")
         .set("auto.offset.reset", "earliest")
         .set("isolation.level", "read_committed")
-        .set("statistics.interval.ms", "5000")
+        .set("statistics.interval.ms", STATISTICS_MS)
         // 8.8: with librdkafka's 1000 ms a full queue costs six sevenths of the speed.
         .set("fetch.queue.backoff.ms", "10")
         .set("queued.max.messages.kbytes", "4096")
@@ -96,6 +97,7 @@ pub(super) fn producer_config(settings: &KafkaSettings) -> Result<ClientConfig, 
         .set("compression.type", "lz4")
         .set("linger.ms", "5")
         .set("delivery.timeout.ms", "30000")
+        .set("statistics.interval.ms", STATISTICS_MS)
         // A topic that is gone is told soon; start-up has seen it, so metadata cannot still be on its way.
         .set("topic.metadata.propagation.max.ms", "5000");
     with_properties(config, settings)

@@ -8,8 +8,9 @@ use rdkafka::error::KafkaError;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::client::{admin_config, unusable};
+use super::failure::failure;
 use super::hearing::Hearing;
-use super::producer::{KafkaPublisher, failure};
+use super::producer::KafkaPublisher;
 use super::topics::{Topic, Topics};
 use crate::domain::record::OutputRecord;
 use crate::ports::{Disposition, Failure, Unpublished};

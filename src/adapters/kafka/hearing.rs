@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
-use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, StreamConsumer};
 use rdkafka::error::KafkaError;
 use rdkafka::metadata::Metadata;
+use rdkafka::{ClientConfig, Statistics};
 
+use super::contact::Contact;
 use super::refusal::{Cause, Refusal};
 use super::topic_admin::TopicError;
 use super::{certificate, client, locked};
@@ -31,6 +32,8 @@ pub(super) struct Hearing {
     authorities: Option<PathBuf>,
     speaks_tls: bool,
     refusal: Arc<Mutex<Option<Refusal>>>,
+    /// Of a client that is configured to tell statistics.
+    contact: Contact,
 }
 
 impl Hearing {
@@ -40,7 +43,12 @@ impl Hearing {
             authorities: config.get("ssl.ca.location").map(PathBuf::from),
             speaks_tls: config.get("security.protocol").is_some_and(|name| name.to_ascii_uppercase().contains("SSL")),
             refusal: Arc::default(),
+            contact: Contact::default(),
         }
+    }
+
+    pub(super) fn contact(&self) -> Contact {
+        self.contact.clone()
     }
 
     /// A broker that waits for a handshake hangs up without a word, as one does that is about to stop: it is asked.
@@ -83,6 +91,10 @@ impl ClientContext for Hearing {
         if refusal.is_some() {
             *locked(&self.refusal) = refusal;
         }
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        self.contact.update(&statistics);
     }
 }
 

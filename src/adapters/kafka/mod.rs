@@ -10,7 +10,9 @@ mod certificate;
 mod client;
 mod committing;
 pub mod consumer;
+mod contact;
 pub mod decided;
+mod failure;
 mod files;
 mod group_offsets;
 mod handover;
@@ -40,6 +42,7 @@ pub mod worker_group;
 
 pub use client::{PropertyRefused, named_for};
 pub use consumer::{Decode, Intake, IntakeError, IntakeOptions};
+pub use contact::Contact;
 pub use files::{Fingerprint, SettingsFiles};
 pub use offsets::{Committer, Flushed};
 pub use producer::KafkaPublisher;

@@ -148,6 +148,7 @@ impl ClientContext for IntakeContext {
 
     fn stats(&self, statistics: Statistics) {
         self.watermarks.update(&statistics, &self.topics);
+        self.troubles.contact.update(&statistics);
         // The brokers of the configuration stand there too, as -1: only the others carry the traffic.
         if statistics.brokers.values().any(|broker| broker.nodeid >= 0 && broker.state == "UP") {
             self.troubles.reached();

@@ -8,8 +8,9 @@ use rdkafka::consumer::{Consumer, StreamConsumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
 use rdkafka::types::RDKafkaErrorCode;
-use rdkafka::{Offset, TopicPartitionList};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
+use super::contact::{Contact, STATISTICS_MS};
 use super::hearing::{Hearing, LIMIT, unmade};
 use super::outsider::{outsider_config, partitions};
 use super::topic_admin::TopicError;
@@ -41,25 +42,32 @@ pub async fn statuses(
     topics: &Topics,
     from: From,
 ) -> Result<BoxStream<'static, Heard>, TopicError> {
-    records(settings, topics.name(Topic::Status), from).await
+    let config = outsider_config(settings, "user-purge-sync-watch")?;
+    records(&config, topics.name(Topic::Status), from).await.map(|(heard, _)| heard)
 }
+
+/// What is heard from now on, and whether there is still anybody to be heard.
+pub type Listening = (BoxStream<'static, Heard>, Contact);
 
 /// The control topic, from now on: what was asked before was asked of others.
 ///
 /// # Errors
 /// As [`statuses`].
-pub async fn orders(settings: &KafkaSettings, topics: &Topics) -> Result<BoxStream<'static, Heard>, TopicError> {
-    records(settings, topics.name(Topic::Control), From::Now).await
+pub async fn orders(settings: &KafkaSettings, topics: &Topics) -> Result<Listening, TopicError> {
+    let mut config = outsider_config(settings, "user-purge-sync-orders")?;
+    config.set("statistics.interval.ms", STATISTICS_MS);
+    records(&config, topics.name(Topic::Control), From::Now).await
 }
 
-async fn records(settings: &KafkaSettings, name: &str, from: From) -> Result<BoxStream<'static, Heard>, TopicError> {
-    let config = outsider_config(settings, "user-purge-sync-watch")?;
-    let consumer = config.create_with_context::<_, StreamConsumer<_>>(Hearing::of(&config));
+async fn records(config: &ClientConfig, name: &str, from: From) -> Result<Listening, TopicError> {
+    let hearing = Hearing::of(config);
+    let contact = hearing.contact();
+    let consumer = config.create_with_context::<_, StreamConsumer<_>>(hearing);
     let consumer = Arc::new(consumer.map_err(unmade)?);
     let (asker, name) = (Arc::clone(&consumer), name.to_owned());
     let assigned = tokio::task::spawn_blocking(move || assign(&asker, &name, from));
     let ahead = assigned.await.unwrap_or(Err(TopicError::Unreachable(KafkaError::Canceled)))?;
-    Ok(unfold((consumer, ahead), next).boxed())
+    Ok((unfold((consumer, ahead), next).boxed(), contact))
 }
 
 /// The partitions that are not heard to their end yet.

@@ -4,6 +4,7 @@ use std::sync::Mutex;
 
 use rdkafka::types::RDKafkaErrorCode;
 
+use super::contact::Contact;
 use super::locked;
 use super::refusal::Refusal;
 
@@ -68,11 +69,18 @@ pub struct Troubles {
     now: Mutex<Option<Trouble>>,
     /// librdkafka tells why in words, right before it tells the code.
     refusal: Mutex<Option<Refusal>>,
+    pub(super) contact: Contact,
 }
 
 impl Troubles {
+    /// A client that has forgotten every broker tells no error any more.
     pub fn now(&self) -> Option<Trouble> {
-        *locked(&self.now)
+        locked(&self.now).or_else(|| self.contact.is_lost().then_some(Trouble::Unreachable))
+    }
+
+    /// The consumer's.
+    pub fn contact(&self) -> Contact {
+        self.contact.clone()
     }
 
     /// What is said beside the code that is noted next.

@@ -29,7 +29,7 @@ pub(super) async fn live(settings: &Settings, args: &LiveArgs, teller: &mut Tell
     let mut answers = Answers { drawn: &drawn, is_refused, waited: args.timeout, missing, given: Vec::new() };
     if !answers.is_refused && !goals.is_empty() {
         // Order: heard before it is said, or an answer could come too early.
-        let heard = orders(&settings.kafka, &*world::topics(settings)?).await?;
+        let (heard, _) = orders(&settings.kafka, &*world::topics(settings)?).await?;
         let expires = now_millis().saturating_add(i64::try_from(args.timeout.as_millis())?);
         let (id, group) = (plan.id.clone(), plan.group.clone());
         let order = Said::Replay(ReplayOrder { id, group, expires, skips, partitions: goals });

@@ -18,7 +18,6 @@ mod oracles;
 mod people;
 mod portions;
 mod processes;
-mod ranges;
 mod records;
 mod storm;
 mod sync_api;

@@ -3,6 +3,7 @@
 mod access;
 mod answers;
 mod crashes;
+mod cut_off;
 mod guards;
 mod halves;
 mod long_outages;

@@ -55,6 +55,8 @@ pub struct Broker {
     stack: Stack,
     pub folder: Folder,
     ports: Vec<u16>,
+    /// Lines of its properties after all others.
+    further: &'static str,
     process: Option<Child>,
 }
 
@@ -62,7 +64,8 @@ impl Broker {
     /// It runs when this returns. Everybody who is asked for by name believes `authority`.
     pub async fn start(authority: &Authority) -> Self {
         let ports = Listener::ALL.iter().map(|_| free_port()).chain([free_port()]).collect();
-        let mut broker = Self { stack: Stack::load().unwrap(), folder: Folder::new(), ports, process: None };
+        let mut broker =
+            Self { stack: Stack::load().unwrap(), folder: Folder::new(), ports, further: "", process: None };
         copy(&broker.stack.kafka_files.formatted.join("data"), &broker.folder.path().join("data"));
         broker.identify_by(authority);
         broker.start_process().await;
@@ -85,6 +88,11 @@ impl Broker {
         self.folder.write("other.pem", &authority.server(&["kafka.example"]).both());
         self.folder.write("expired.pem", &authority.expired_server(&NAMES).both());
         self.folder.write("clients-ca.pem", authority.certificate());
+    }
+
+    /// With these properties too, from its next start on.
+    pub fn configure(&mut self, further: &'static str) {
+        self.further = further;
     }
 
     /// Nothing is given time: it is killed.
@@ -186,7 +194,7 @@ sasl.oauthbearer.jwks.endpoint.url={keys}
             let prefix = format!("listener.name.{}.ssl.keystore", listener.name().to_lowercase());
             format!("{prefix}.type=PEM\n{prefix}.location={folder}/{file}.pem\n")
         });
-        text + &key_stores.concat()
+        text + &key_stores.concat() + self.further
     }
 
     fn kill(&mut self) {

@@ -1,9 +1,9 @@
 //! TLS and logins against real servers, with certificates made in the test: right, wrong, expired, and replaced while
 //! the worker runs.
 
-mod broker;
+pub mod broker;
 mod cassandra;
-mod certificates;
+pub mod certificates;
 mod front;
 mod http;
 mod kafka;

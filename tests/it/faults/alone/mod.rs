@@ -1,4 +1,5 @@
-//! Cases beside which nothing else may run: they kill a service, stop it or have it refuse everybody, or measure speed.
+//! Cases beside which nothing else may run: they kill a service, stop it or have it refuse everybody, measure speed, or count
+//! what is in a table.
 
 mod broker;
 mod cassandra;
@@ -7,4 +8,5 @@ mod kafka;
 mod limits;
 mod made;
 mod postgres;
+mod ranges;
 mod refusals;

@@ -8,9 +8,9 @@ use local_stack::users::new_ids;
 use scylla::client::session::Session;
 use scylla::client::session_builder::SessionBuilder;
 
-use super::case::{Case, sized};
-use super::storm::{Setting, Storm};
 use crate::door::Door;
+use crate::faults::case::{Case, sized};
+use crate::faults::storm::{Setting, Storm};
 use crate::scene::PATIENCE;
 
 /// Rows that one range may have here: whoever ran before has left users in the table, too.
