@@ -1,4 +1,4 @@
-.PHONY: demo test faults schemas bench-purge lint chart monitoring image supply up down prerequisites
+.PHONY: demo test killers other-killers faults schemas bench-purge lint chart monitoring image supply up down prerequisites
 
 # Not STACK: that names an instance, and make would hand its own on. Offsets stay below 3600: from port 32768 on, an outgoing
 # connection of anybody may hold a number that a service is about to listen on.
@@ -27,12 +27,11 @@ demo: prerequisites
 	@deploy/local/demo/down
 	@$(or $(CARGO_TARGET_DIR),target)/release/demo
 
-# Everything: unit, property and command line tests, and those against the real stack; last, one after the other, those
-# that kill its services. Starts what it needs and stops it. Fetching waits for others, so it goes beside the build; `up` does again
-# what it could not do.
-test:
-	$(stack) prerequisites --browser
-	$(stack) fetch & $(faults) $(stack) fetch & cargo build --workspace --all-targets; built=$$?; wait; exit $$built
+# Everything: unit, property and command line tests, and those against the real stack; last those that kill its services. Starts what
+# it needs and stops it. Fetching waits for others, so it goes beside the build; `up` does again what it could not do.
+test: prerequisites
+	{ $(stack) prerequisites --browser; $(stack) fetch; } & $(faults) $(stack) fetch & \
+	cargo build --workspace --all-targets; built=$$?; wait; exit $$built
 	STACK_FSYNC=off $(stack) up
 	status=0; \
 	cargo test --workspace --no-fail-fast -- --test-threads=4 --skip faults:: --skip speed:: || status=$$?; \
@@ -41,10 +40,22 @@ test:
 	if $(faults) $(stack) up; then \
 		$(faults) cargo test --test it --no-fail-fast -- --test-threads=4 keycloak:: smoke:: || status=$$?; \
 		$(faults) cargo test --test it --no-fail-fast -- --test-threads=3 faults:: --skip faults::alone:: || status=$$?; \
-		$(faults) cargo test --test it --no-fail-fast -- --test-threads=1 faults::alone:: || status=$$?; \
+		$(MAKE) -k -j2 --output-sync=target killers other-killers || status=$$?; \
+		$(faults) $(alone) $(limits) || status=$$?; \
 	else status=1; fi; \
 	$(faults) $(stack) reset; \
 	exit $$status
+
+# Who kills a service needs a stack alone, and mostly waits: so there are two of these, side by side. What measures speed comes after.
+other := STACK=faults2 STACK_PORT_OFFSET=1900 STACK_FSYNC=off POSTGRES_VERSION=15 KEYCLOAK_VERSION=26
+alone := cargo test --test it --no-fail-fast -- --test-threads=1
+others := $(addprefix faults::alone::,cassandra:: made::)
+limits := faults::alone::limits::
+killers:
+	$(faults) $(alone) faults::alone:: $(addprefix --skip ,$(others) $(limits))
+other-killers:
+	$(other) $(stack) up
+	status=0; $(other) $(alone) $(others) || status=$$?; $(other) $(stack) reset; exit $$status
 
 # The fault suite in full, well over an hour; its short forms are part of `test`. What it finds becomes docs/faults.md.
 # FAULTS_SEED=n plays it in another order.

@@ -40,18 +40,26 @@ impl Secret {
     pub fn read(&self) -> Result<SecretString, SecretUnreadable> {
         match self {
             Self::Fixed(secret) => Ok(secret.clone()),
-            Self::File { key, path } => match fs::read_to_string(path) {
-                Ok(text) => Ok(without_line_end(&text).into()),
+            Self::File { key, path } => match in_file(path) {
+                Ok(text) => Ok(text.into()),
                 Err(source) => Err(SecretUnreadable { key, path: path.clone(), source }),
             },
         }
     }
 }
 
-/// Editors and `echo` end a file with one, and no secret does.
-fn without_line_end(text: &str) -> &str {
-    let text = text.strip_suffix('\n').unwrap_or(text);
-    text.strip_suffix('\r').unwrap_or(text)
+/// A file's text without its line end: editors and `echo` leave one, and no secret has it.
+///
+/// # Errors
+/// When it cannot be read, or is no text.
+pub fn in_file(path: &Path) -> io::Result<String> {
+    let mut text = fs::read_to_string(path)?;
+    for end in ['\n', '\r'] {
+        if text.ends_with(end) {
+            text.pop();
+        }
+    }
+    Ok(text)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 
 use super::contact::STATISTICS_MS;
-use super::files;
+use crate::adapters::secret;
 use crate::settings::{KafkaSettings, reserved_property};
 
 /// Replaces `{env}` in a configured name.
@@ -47,7 +47,7 @@ fn with_properties(mut config: ClientConfig, settings: &KafkaSettings) -> Result
     for (property, path) in &settings.property_files {
         config.set(
             property,
-            files::value(path).map_err(|source| PropertyRefused::Unreadable {
+            secret::in_file(path.as_ref()).map_err(|source| PropertyRefused::Unreadable {
                 property: property.clone(),
                 path: path.clone(),
                 source,

@@ -1,7 +1,6 @@
 //! The files that hold a part of Kafka's settings: passwords, keys, certificates. They change while the worker runs.
 
 use std::collections::BTreeSet;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
@@ -18,11 +17,6 @@ const LOCATIONS: [&str; 6] = [
     "https.ca.location",
 ];
 
-/// The value in a file: its text without the line end that an editor leaves.
-pub(super) fn value(path: &str) -> io::Result<String> {
-    Ok(std::fs::read_to_string(path)?.trim_end_matches(['\n', '\r']).to_owned())
-}
-
 /// What the files held at one time; tells nothing of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Fingerprint([u8; 32]);
@@ -36,10 +30,6 @@ impl SettingsFiles {
         let named = |property: &&str| settings.properties.get(*property);
         let located = LOCATIONS.iter().filter_map(named);
         Self(located.chain(settings.property_files.values()).map(PathBuf::from).collect())
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
     }
 
     /// Of what they hold now. A file that cannot be read counts as such: it may be about to be replaced.
@@ -94,16 +84,5 @@ mod tests {
         }
         std::fs::remove_file(folder.path().join("password")).unwrap();
         assert!(!seen.contains(&files.fingerprint()));
-        assert!(!files.is_empty());
-    }
-
-    #[test]
-    fn the_line_end_of_an_editor_is_no_part_of_a_password() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("password");
-        for (text, password) in [("a b ", "a b "), ("ab\n", "ab"), ("ab\r\n", "ab"), ("a\nb\n", "a\nb")] {
-            std::fs::write(&path, text).unwrap();
-            assert_eq!(value(path.to_str().unwrap()).unwrap(), password);
-        }
     }
 }

@@ -1,4 +1,4 @@
-//! Services that are killed and come back, networks that fail, workers that die: `make test` gives them a stack of their own.
+//! Services that are killed and come back, networks that fail, workers that die: `make test` gives them stacks of their own.
 //!
 //! `STACK=faults STACK_PORT_OFFSET=3000 cargo test --test it -- --test-threads=1 faults::`; only what is not in [`alone`] may have
 //! more threads.
