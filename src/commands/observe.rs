@@ -17,7 +17,7 @@ use crate::metrics::{BreakerLabel, CallEnd, CommitEnd, ItemState, Metrics};
 use crate::pipeline::breaker::BreakerState;
 use crate::pipeline::engine::{Completion, Engine, Note, Now, StageName};
 use crate::pipeline::run::Observer;
-use crate::ports::{CallResult, Disposition, Failure};
+use crate::ports::{Disposition, Failure};
 use crate::settings::{PurgeMode, Settings};
 
 pub struct PipelineObserver {
@@ -235,7 +235,10 @@ impl Observer for PipelineObserver {
             Completion::Lookup(_, answer) => self.metrics.stage_call(StageName::Lookup, end_of(answer), took),
             Completion::Sync(_, answer) => self.metrics.stage_call(StageName::Sync, end_of(answer), took),
             Completion::Purge(_, answer) => self.metrics.stage_call(StageName::Purge, end_of(answer), took),
-            Completion::Clear(_, answer) => self.metrics.cache_cleared(answer.is_ok()),
+            Completion::Clear(_, answer) => {
+                self.metrics.stage_call(StageName::Clear, end_of(answer), took);
+                self.metrics.cache_cleared(answer.is_ok());
+            }
             Completion::Probe(..)
             | Completion::ProbeSync(..)
             | Completion::Drawn(_)
@@ -248,7 +251,7 @@ impl Observer for PipelineObserver {
         for class in Class::ALL {
             self.metrics.budget_held(class, engine.units_held(class));
         }
-        for stage in [StageName::Lookup, StageName::Sync, StageName::Purge] {
+        for stage in StageName::ALL {
             let counts = engine.stage(stage).counts();
             self.metrics.stage_items(stage, ItemState::Ready, counts.ready);
             self.metrics.stage_items(stage, ItemState::Delayed, counts.delayed);
@@ -272,7 +275,7 @@ impl Observer for PipelineObserver {
     }
 }
 
-fn end_of<T>(answer: &CallResult<T>) -> CallEnd {
+fn end_of<T>(answer: &Result<T, Failure>) -> CallEnd {
     match answer.as_ref().err().map(|failure: &Failure| failure.disposition) {
         None => CallEnd::Ok,
         Some(Disposition::Retry(_)) => CallEnd::Retry,

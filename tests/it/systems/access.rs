@@ -50,11 +50,13 @@ async fn access_ends_when_the_status_is_told() {
     for tokens in held.iter().chain([&kept]) {
         assert_eq!(tokens.refreshed(&accounts).await, 4);
     }
-    let _worker = scene.worker(&[("KEYCLOAK__ADMIN_API__ENABLED", "true")]).await;
+    let worker = scene.worker(&[("KEYCLOAK__ADMIN_API__ENABLED", "true")]).await;
     scene.topics.publish(DELETE, &ids.each_ref().map(|id| deletion(id))).await.unwrap();
 
     let endings = scene.final_endings(&ids).await;
     assert!(endings.values().all(|ending| ending == "SUCCESS purged"), "{endings:?}");
+    let cleared = ["stage=\"clear\"", "result=\"ok\""];
+    assert!(worker.metric("user_purge_sync_stage_calls_total", &cleared).await.unwrap() >= 1.0);
     for (tokens, name) in held.iter().zip([gone, &name]) {
         assert_eq!(tokens.refreshed(&accounts).await, 0, "{name}");
         for (client, offline) in [("portal", false), ("mobile", true)] {
