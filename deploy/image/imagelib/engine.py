@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from stacklib.errors import StackError
 
@@ -50,6 +51,9 @@ def podman(*words):
 def build(context, tag, arguments, pull):
     """Builds, telling each step on standard error; the time that took."""
     words = [word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")]
+    # buildah 1.28 takes a label from its cache although the argument in it is another one: the last stage is always made again.
+    if buildah("images", "--filter", f"reference={tag}", "--quiet"):
+        buildah("rmi", "--force", tag)
     begin = time.monotonic()
     done = subprocess.run(
         [str(word) for word in ["buildah", *store(), "bud", "--isolation", "chroot", "--layers", "--pull" if pull else "--pull-never",
@@ -68,6 +72,24 @@ def configuration(tag):
 def mounted(tag):
     """Where its files can be read."""
     return podman("image", "mount", tag)
+
+
+def layers(tag):
+    """Bytes of the files of each layer that has any, the lowest first."""
+    told = json.loads(podman("history", "--format", "json", tag))
+    return [each["size"] for each in reversed(told) if each["size"]]
+
+
+def put_away():
+    """Ends and unmounts whatever is left of a run, also of one that failed; the layers stay. What could not be unmounted."""
+    leave = [["podman", *store(), *RUNTIME, "rm", "--all", "--force", "--time", "1"], ["buildah", *store(), "rm", "--all"],
+             ["podman", *store(), "image", "unmount", "--all", "--force"]]
+    for command in leave:
+        subprocess.run([str(word) for word in command], capture_output=True, check=False)
+    # Stages of a build stay mounted, and the store on itself, which no command takes back: the innermost was mounted last.
+    places = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    ours = [place for place in reversed(places) if place.startswith(f"{tools.CACHE}/")]
+    return [place for place in ours if subprocess.run(["umount", place], capture_output=True, check=False).returncode != 0]
 
 
 def packed(tag, file):
