@@ -1,0 +1,104 @@
+"""Every variant of ci/, as the API server judges it, and those that the other scenes do not have, installed."""
+
+import copy
+
+import yaml
+
+from clusterlib import leftovers
+from clusterlib.api import message, until
+from clusterlib.release import CHART, NAME, Release, is_ready, prepared
+
+
+def dry_runs(claims, cluster):
+    namespace = "variants"
+    cluster.api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+    rendered = {}
+    for values in sorted((CHART / "ci").glob("*-values.yaml")):
+        name = values.name.removesuffix("-values.yaml")
+        told = Release(cluster, namespace, name).rendered()
+        resources = [resource for resource in yaml.safe_load_all(told.stdout) if resource]
+        answers = [(resource, *cluster.api.try_out(resource)) for resource in resources]
+        faults = [f"{resource['kind']}: {message(answer)}" for resource, status, answer in answers if status not in (200, 201)]
+        claims.that(f"{name}: {len(resources)} resources pass the server's dry run", resources and not faults, faults or told.stderr)
+        rendered |= {(name, resource["kind"]): resource for resource in resources}
+    for what, key, change, word in BAD:
+        resource = copy.deepcopy(rendered[key])
+        change(resource["spec"])
+        status, answer = cluster.api.try_out(resource)
+        claims.that(f"{what} is refused", status >= 400 and word in message(answer), f"{status} {message(answer)}")
+    left = leftovers.everything(Release(cluster, namespace, "minimal"))
+    claims.that("the dry runs left nothing", not left, left)
+
+
+# What is done to a resource of a variant, and a word of the answer.
+BAD = [
+    ("a misspelt key of a worker", ("minimal", "Deployment"),
+     lambda spec: spec["template"]["spec"]["containers"][0].update(livenesProbe={}), "livenesProbe"),
+    ("a rollout that may not begin", ("minimal", "Deployment"),
+     lambda spec: spec["strategy"]["rollingUpdate"].update(maxUnavailable=0), "maxUnavailable"),
+    ("a budget of two minds", ("minimal", "PodDisruptionBudget"), lambda spec: spec.update(minAvailable=1), "minAvailable"),
+    ("a schedule that is none", ("spark-yugabytedb", "CronJob"), lambda spec: spec.update(schedule="sometimes"), "schedule"),
+    ("a misspelt key of a ServiceMonitor", ("ed-installer", "ServiceMonitor"),
+     lambda spec: spec["endpoints"][0].update(intervall="30s"), "intervall"),
+    ("a ScaledObject that scales nothing", ("spark-yugabytedb", "ScaledObject"), lambda spec: spec.pop("scaleTargetRef"), "scaleTargetRef"),
+]
+
+
+def minimal(claims, cluster, kubelet):
+    release = installed(claims, prepared(cluster, "minimal", "minimal"))
+    release.at_rest()
+    claims.that("two workers are ready", ready(release) == 2, release.names())
+    asked = [entry.arguments[2:] for entry in kubelet.history if entry.namespace == release.namespace]
+    claims.that("after one check, which makes topics of four partitions", asked == [["check", "--create-topics", "--partitions", "4"]], asked)
+    account = release.api.get(f"{release.core}/serviceaccounts/{NAME}")
+    claims.that("their account has no token", account.get("automountServiceAccountToken") is False, account)
+    uninstalled(claims, release)
+
+
+def dry_run(claims, cluster, kubelet):
+    release = installed(claims, prepared(cluster, "dry-run", "dry-run"))
+    release.at_rest()
+    claims.that("one worker is ready, for a dry run", ready(release) == 1 and 'mode = "dry-run"' in release.configuration(), release.names())
+    asked = [entry.arguments for entry in kubelet.history if entry.namespace == release.namespace]
+    claims.that("nothing was asked before, as the variant says", not asked, asked)
+    uninstalled(claims, release)
+
+
+def external_kafka(claims, cluster, kubelet):
+    """All that is optional: an autoscaler, whose controller is the real one, a network policy, a check beside the workers, certificates."""
+    cluster.api.create({"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": "low"}, "value": -1})
+    release = installed(claims, prepared(cluster, "external", "external-kafka"), "purge")
+    scaler = f"/apis/autoscaling/v2/namespaces/{release.namespace}/horizontalpodautoscalers/purge"
+    until("the autoscaler's minimum", lambda: release.deployment()["spec"]["replicas"] == 2, 60)
+    release.at_rest()
+    claims.that("the autoscaler brought one worker to its minimum, two", ready(release) == 2, release.names())
+    conditions = {entry["type"]: entry["reason"] for entry in release.api.get(scaler)["status"]["conditions"]}
+    claims.that("without the metric, which nobody serves here, it does no more", conditions.get("ScalingActive") == "FailedGetExternalMetric",
+                conditions)
+    check = release.api.get(f"/apis/batch/v1/namespaces/{release.namespace}/jobs/purge-check-1")
+    claims.that("the check ran beside the workers", check["status"].get("succeeded") == 1, check["status"])
+    policy = release.api.get(f"/apis/networking.k8s.io/v1/namespaces/{release.namespace}/networkpolicies/purge")["spec"]
+    chosen = policy["podSelector"]["matchLabels"].items()
+    claims.that("the network policy chooses every worker", all(chosen <= pod["metadata"]["labels"].items() for pod in release.workers()), chosen)
+    told = release.upgrade()
+    claims.that("an upgrade, whose check is a Job of its own, ends well", told.returncode == 0, told.stderr)
+    claims.that("and leaves the autoscaler's number alone", release.deployment()["spec"]["replicas"] == 2, release.deployment()["spec"])
+    uninstalled(claims, release)
+
+
+def installed(claims, release, name=NAME):
+    told = release.install()
+    claims.that(f"helm install --wait ends well with {release.values.name}", told.returncode == 0, told.stderr)
+    release.name = name
+    return release
+
+
+def uninstalled(claims, release):
+    told = release.uninstall()
+    claims.that("helm uninstall ends well", told.returncode == 0, told.stderr)
+    left = release.left()
+    claims.that("and leaves nothing but what a person had put there", not left, left)
+
+
+def ready(release):
+    return sum(map(is_ready, release.workers()))
