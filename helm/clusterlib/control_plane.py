@@ -1,11 +1,9 @@
 """The processes of the cluster, on loopback, in a folder that goes with them."""
 
-import ctypes
 import json
 import pathlib
 import secrets
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
@@ -13,10 +11,10 @@ import tempfile
 from clusterlib import binaries
 from clusterlib.api import Api, until
 from clusterlib.claims import Ended
+from clusterlib.programs import end_with_the_parent
 
 # Below those that outgoing connections take, and away from the ones of deploy/local, whatever its offset.
-PORTS = {"etcd": 24379, "etcd peer": 24380, "api": 24443, "kubelet": 24250}
-PR_SET_PDEATHSIG = 1
+PORTS = {"etcd": 24379, "etcd peer": 24380, "api": 24443, "kubelet": 24250, "worker": 24251}
 
 
 class ControlPlane:
@@ -138,7 +136,3 @@ class ControlPlane:
     def tail(self, name):
         lines = self.log(name).read_text(errors="replace").splitlines() if self.log(name).exists() else []
         return "\n".join(lines[-5:])
-
-
-def end_with_the_parent():
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,26 +1,21 @@
-"""Plays nodes and what runs on them. No container runs, so probes and images are not exercised.
+"""Plays nodes and what runs on them. No container runs, so images and mounts are not exercised.
 
-A worker is ready two seconds after its start, and takes four to end. The pod of a Job ends well at once; a namespace can be told
-otherwise, or to run the real program: how a check ends is what the chart's hook is about. Logs are answered as by a kubelet.
-(kwok could play the nodes, at the price of building it; exit codes and logs of what really ran would still be played here.)
+A worker is ready two seconds after its start, and takes four to end. The pod of a Job ends well at once. A namespace can be told
+otherwise, or that the real program is to run there: how a check ends, and what a worker answers, is then the program's. Logs are
+answered as by a kubelet. (kwok could play the nodes, at the price of building it; what really runs would still have to be run here.)
 """
 
-import base64
 import datetime
 import http.server
-import os
-import pathlib
 import re
 import ssl
-import subprocess
-import tempfile
 import threading
 import time
 from dataclasses import dataclass
 
+from clusterlib import programs
 from clusterlib.api import MERGE
 
-CONFIG = "/etc/user-purge-sync/config.toml"
 # Seconds from a worker's start until it is a member of its group, and from SIGTERM to its end.
 JOINS, ENDS = 2, 4
 ROOM = {"cpu": "4", "memory": "8Gi", "pods": "110"}
@@ -43,6 +38,8 @@ class Kubelet:
         self.logs, self.seen, self.played, self.history = {}, set(), {}, []
         # Of all pods, whether they were given a token of the API server.
         self.tokens = {}
+        # Namespaces whose workers are the program, how those ended, and the events that ask them to.
+        self.real, self.ended, self.leaving = set(), [], {}
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), self._handler())
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate, key)
@@ -56,10 +53,12 @@ class Kubelet:
 
     def runs_the_program(self, namespace):
         """From now on a pod there is what its container says: this program, with that configuration and environment."""
-        self.played[namespace] = self._run
+        self.played[namespace] = lambda pod: programs.check(self.api, self.program, pod)
+        self.real.add(namespace)
 
     def succeeds(self, namespace):
         self.played.pop(namespace, None)
+        self.real.discard(namespace)
 
     def nodes(self, count):
         """Makes them, in two zones. Who monitors nodes is told not to miss their heartbeats."""
@@ -83,7 +82,8 @@ class Kubelet:
                 if "deletionTimestamp" in pod["metadata"]:
                     self._once("ended", self._end, pod)
                 elif pod["status"]["phase"] == "Pending" and pod["spec"].get("nodeName"):
-                    self._once("begun", self._play if is_job(pod) else self._join, pod)
+                    real = pod["metadata"]["namespace"] in self.real
+                    self._once("begun", self._play if is_job(pod) else self._work if real else self._join, pod)
             time.sleep(0.2)
 
     def _once(self, what, work, pod):
@@ -94,13 +94,24 @@ class Kubelet:
 
     def _join(self, pod):
         time.sleep(JOINS)
+        self._tell_running(pod, True)
+
+    def _work(self, pod):
+        """It is never called ready: who asks its probes is the scene."""
+        self._tell_running(pod, False)
+        leaving = self.leaving[pod["metadata"]["uid"]] = threading.Event()
+        self.ended.append(programs.worker(self.api, self.program, pod, leaving))
+        self.api.call("DELETE", path(pod), {"gracePeriodSeconds": 0})
+
+    def _tell_running(self, pod, ready):
         container, = pod["spec"]["containers"]
         began, number = stamp(now()), len(self.seen)
         running = {
-            "name": container["name"], "image": container["image"], "imageID": "", "restartCount": 0, "ready": True, "started": True,
+            "name": container["name"], "image": container["image"], "imageID": "", "restartCount": 0, "ready": ready, "started": ready,
             "state": {"running": {"startedAt": began}},
         }
-        conditions = [{"type": kind, "status": "True", "lastTransitionTime": began} for kind in ("Initialized", "ContainersReady", "Ready")]
+        told = {"Initialized": True, "ContainersReady": ready, "Ready": ready}
+        conditions = [{"type": kind, "status": str(is_so), "lastTransitionTime": began} for kind, is_so in told.items()]
         conditions += [entry for entry in pod["status"]["conditions"] if entry["type"] == "PodScheduled"]
         address = f"10.244.{number // 250}.{number % 250 + 1}"
         status = {
@@ -110,6 +121,10 @@ class Kubelet:
         self.api.call("PATCH", path(pod) + "/status", {"status": status}, MERGE)
 
     def _end(self, pod):
+        leaving = self.leaving.get(pod["metadata"]["uid"])
+        if leaving:
+            leaving.set()
+            return
         if pod["status"]["phase"] == "Running":
             time.sleep(ENDS)
         self.api.call("DELETE", path(pod), {"gracePeriodSeconds": 0})
@@ -132,27 +147,6 @@ class Kubelet:
         ended = {**common, "ready": False, "started": False, "state": {"terminated": end, "running": None}}
         status = {"phase": "Failed" if code else "Succeeded", "containerStatuses": [ended]}
         self.api.call("PATCH", path(pod) + "/status", {"status": status}, MERGE)
-
-    def _run(self, pod):
-        """With the pod's own file and variables, and nothing else: exit code, and what it said."""
-        container, = pod["spec"]["containers"]
-        core = f"/api/v1/namespaces/{pod['metadata']['namespace']}"
-        volume = next(volume for volume in pod["spec"]["volumes"] if volume["name"] == "config")
-        written = self.api.get(f"{core}/configmaps/{volume['configMap']['name']}")["data"]["config.toml"]
-        environment = {}
-        for variable in container.get("env", []):
-            secret = variable.get("valueFrom", {}).get("secretKeyRef")
-            environment[variable["name"]] = self._secret(core, secret) if secret else variable.get("value", "")
-        with tempfile.TemporaryDirectory() as folder:
-            file = pathlib.Path(folder) / "config.toml"
-            file.write_text(written)
-            words = [str(file) if word == CONFIG else word for word in container["args"]]
-            ran = subprocess.run([self.program, *words], env=environment, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        return ran.returncode, ran.stdout.decode()
-
-    def _secret(self, core, reference):
-        data = self.api.get(f"{core}/secrets/{reference['name']}")["data"]
-        return base64.b64decode(data[reference["key"]]).decode()
 
     def _handler(self):
         logs = self.logs
@@ -194,9 +188,3 @@ def now():
 
 def stamp(time):
     return time.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def program():
-    """What USER_PURGE_SYNC names."""
-    named = os.environ.get("USER_PURGE_SYNC")
-    return str(pathlib.Path(named).resolve()) if named and pathlib.Path(named).exists() else None

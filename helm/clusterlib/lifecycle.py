@@ -5,7 +5,7 @@ import tomllib
 
 from clusterlib import leftovers
 from clusterlib.api import MERGE, message, until
-from clusterlib.release import NAME, Release, Watch, is_ready
+from clusterlib.release import NAME, Release, Watch, addresses, is_ready
 
 
 def play(claims, cluster, kubelet):
@@ -166,12 +166,6 @@ def uninstall(claims, release):
     claims.that("its day made a second, nothing is left in the namespace", not left, left)
     kept = release.api.get("/apis/apiextensions.k8s.io/v1/customresourcedefinitions")["items"]
     claims.that("what is not the chart's stays: the definitions of others, the namespace", kept and release.api.get(release.core), kept)
-
-
-def addresses(release, count):
-    slices = release.api.items(f"/apis/discovery.k8s.io/v1/namespaces/{release.namespace}/endpointslices")
-    found = [address for entry in slices for endpoint in entry.get("endpoints") or [] for address in endpoint["addresses"]]
-    return found if len(found) == count else None
 
 
 def named(pod):

@@ -108,6 +108,13 @@ def named(values):
     return found
 
 
+def addresses(release, count):
+    """Those behind the Service, once they are so many."""
+    slices = release.api.items(f"/apis/discovery.k8s.io/v1/namespaces/{release.namespace}/endpointslices")
+    found = [address for entry in slices for endpoint in entry.get("endpoints") or [] for address in endpoint["addresses"]]
+    return found if len(found) == count else None
+
+
 class Watch:
     """Looks at the workers five times a second, as a context manager."""
 

@@ -1,5 +1,6 @@
 """Every variant of ci/, as the API server judges it, and those that the other scenes do not have, installed."""
 
+import collections
 import copy
 
 import yaml
@@ -52,7 +53,28 @@ def minimal(claims, cluster, kubelet):
     claims.that("after one check, which makes topics of four partitions", asked == [["check", "--create-topics", "--partitions", "4"]], asked)
     account = release.api.get(f"{release.core}/serviceaccounts/{NAME}")
     claims.that("their account has no token", account.get("automountServiceAccountToken") is False, account)
+    switched(claims, release)
     uninstalled(claims, release)
+
+
+def switched(claims, release):
+    """What is off until a person wants it comes with an upgrade, and goes with its rollback; the workers stay."""
+    workers, before = release.names(), kinds(release)
+    switches = [f"{part}.enabled=true" for part in ("audit", "backfill", "networkPolicy", "serviceMonitor", "prometheusRule")]
+    told = release.upgrade("--set", ",".join(switches))
+    claims.that("an upgrade that switches on what is off ends well", told.returncode == 0, told.stderr)
+    wanted = {"CronJob": 2, "NetworkPolicy": 1, "ServiceMonitor": 1, "PrometheusRule": 1}
+    more = kinds(release) - before
+    claims.that(f"and brings {', '.join(wanted)}", more == collections.Counter(wanted), more)
+    told = release.helm("rollback", NAME, 1, "--wait")
+    claims.that("its rollback ends well", told.returncode == 0, told.stderr)
+    claims.that("and takes them away again", kinds(release) == before, kinds(release))
+    claims.that("the workers are the same ones", release.names() == workers, f"{workers} {release.names()}")
+
+
+def kinds(release):
+    """How many of each kind, but for helm's own notes."""
+    return collections.Counter(kind for kind, name in leftovers.everything(release) if not name.startswith("sh.helm.release."))
 
 
 def dry_run(claims, cluster, kubelet):
