@@ -19,6 +19,8 @@ CRDS = {
     "github.com/kedacore/keda/v2@v2.21.0": ["config/crd/bases/keda.sh_scaledobjects.yaml"],
 }
 
+# helm/check or helm/cluster.
+NAME = f"helm/{pathlib.Path(sys.argv[0]).name}"
 FOLDER = pathlib.Path(__file__).resolve().parent.parent
 CACHE = FOLDER / ".cache"
 GO = {**os.environ, "GOTOOLCHAIN": "local", "CGO_ENABLED": "0", "GOFLAGS": "-modcacherw"}
@@ -84,8 +86,8 @@ def crds():
 
 def needs_go():
     if not shutil.which("go"):
-        sys.exit("helm/check: go is not installed (1.26 or newer): helm is built, and definitions are fetched, with it")
+        sys.exit(f"{NAME}: go is not installed (1.26 or newer): helm is built, and definitions are fetched, with it")
 
 
 def say(text):
-    print(f"helm/check: {text}", file=sys.stderr, flush=True)
+    print(f"{NAME}: {text}", file=sys.stderr, flush=True)

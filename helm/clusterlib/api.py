@@ -48,6 +48,15 @@ class Api:
     def items(self, path, **query):
         return self.must("GET", path, **query)["items"]
 
+    def changes(self, path, version, **query):
+        """All that has happened there since that version, in its order: the API server ends the answer after a second."""
+        told = self.must("GET", path, watch="1", resourceVersion=version, timeoutSeconds="1", **query)
+        # One document a line: JSON when there is one alone.
+        events = [told] if isinstance(told, dict) else [json.loads(line) for line in told.splitlines()]
+        if any(event["type"] == "ERROR" for event in events):
+            raise Ended(f"GET {path}: {message(events[-1]['object'])}")
+        return events
+
     def create(self, resource, **query):
         return self.must("POST", self.path(resource), resource, **query)
 
@@ -81,7 +90,10 @@ def base(version):
 
 def content(answer):
     text = answer.read().decode()
-    return json.loads(text) if answer.headers.get("Content-Type", "").startswith("application/json") else text
+    try:
+        return json.loads(text) if answer.headers.get("Content-Type", "").startswith("application/json") else text
+    except json.JSONDecodeError:
+        return text
 
 
 def message(answer):

@@ -46,7 +46,7 @@ def jobs(claims, release, kubelet):
     reasons = [entry["reason"] for entry in audit["status"]["conditions"] if entry["type"] == "Failed"]
     claims.that("an audit that finds somebody ends its Job as failed, for exit code 1", reasons == ["PodFailurePolicy"], reasons)
     claims.that("at the first try", audit["status"]["failed"] == 1, audit["status"])
-    pod, = release.api.items(f"{release.core}/pods", labelSelector=f"batch.kubernetes.io/job-name={audit['metadata']['name']}")
+    pod, *_ = release.api.items(f"{release.core}/pods", labelSelector=f"batch.kubernetes.io/job-name={audit['metadata']['name']}")
     log = release.api.call("GET", f"{release.core}/pods/{pod['metadata']['name']}/log")[1]
     claims.that("its log can be read", log == STILL_KNOWN, log)
     claims.that("a backfill ends its Job well", until("a backfill", lambda: begun(release, "backfill", "Complete"), 90))

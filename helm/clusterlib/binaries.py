@@ -68,9 +68,9 @@ def etcd():
         tools.say(f"fetching Debian's package {ETCD}")
         folder.mkdir(parents=True, exist_ok=True)
         if not shutil.which("apt-get"):
-            sys.exit("helm/cluster: this is not Debian: put etcd on the PATH by hand")
+            sys.exit(f"{tools.NAME}: this is not Debian: put etcd on the PATH by hand")
         if not download(folder) and not (update() and download(folder)):
-            sys.exit(f"helm/cluster: apt-get cannot fetch {ETCD}: as root, apt-get update")
+            sys.exit(f"{tools.NAME}: apt-get cannot fetch {ETCD}: as root, apt-get update")
         package = next(folder.glob("*.deb"))
         contents = subprocess.run(["dpkg-deb", "--fsys-tarfile", package], stdout=subprocess.PIPE, check=True).stdout
         subprocess.run(["tar", "-x", "-C", folder, "--strip-components=3", "./usr/bin/etcd"], input=contents, check=True)

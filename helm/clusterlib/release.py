@@ -4,7 +4,6 @@ import json
 import os
 import pathlib
 import subprocess
-import threading
 import time
 
 import yaml
@@ -17,6 +16,7 @@ from clusterlib.api import until
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 CHART = pathlib.Path(__file__).resolve().parent.parent / "user-purge-sync"
 NAME = "user-purge-sync"
+WORKERS = "app.kubernetes.io/component=worker"
 
 
 class Release:
@@ -69,7 +69,7 @@ class Release:
         return self.api.get(f"{self.core}/configmaps/{self.name}")["data"]["config.toml"]
 
     def workers(self):
-        return self.api.items(f"{self.core}/pods", labelSelector="app.kubernetes.io/component=worker")
+        return self.api.items(f"{self.core}/pods", labelSelector=WORKERS)
 
     def names(self):
         """Of the workers that are not about to end."""
@@ -116,30 +116,35 @@ def addresses(release, count):
 
 
 class Watch:
-    """Looks at the workers five times a second, as a context manager."""
+    """What became of the workers meanwhile, change by change, as the API server tells it at the end of the context."""
 
     def __init__(self, release):
-        self.release, self.stopped = release, threading.Event()
+        self.api, self.path = release.api, f"{release.core}/pods"
+        # How many were ready, stood, or were there at all, after each change; the last state of each by name.
         self.ready, self.standing, self.all, self.pods = [], [], [], {}
 
     def __enter__(self):
-        self.thread = threading.Thread(target=self._look, daemon=True)
-        self.thread.start()
+        begin = self.api.must("GET", self.path, labelSelector=WORKERS)
+        self.version = begin["metadata"]["resourceVersion"]
+        self.there = {pod["metadata"]["name"]: pod for pod in begin["items"]}
+        self._note()
         return self
 
     def __exit__(self, *_):
-        self.stopped.set()
-        self.thread.join()
+        for event in self.api.changes(self.path, self.version, labelSelector=WORKERS):
+            pod = event["object"]
+            self.there[pod["metadata"]["name"]] = pod
+            if event["type"] == "DELETED":
+                del self.there[pod["metadata"]["name"]]
+            self.pods[pod["metadata"]["name"]] = pod
+            self._note()
 
-    def _look(self):
-        while not self.stopped.is_set():
-            workers = self.release.workers()
-            standing = [pod for pod in workers if not is_ending(pod)]
-            self.ready.append(sum(map(is_ready, standing)))
-            self.standing.append(len(standing))
-            self.all.append(len(workers))
-            self.pods.update((pod["metadata"]["name"], pod) for pod in workers)
-            time.sleep(0.2)
+    def _note(self):
+        standing = [pod for pod in self.there.values() if not is_ending(pod)]
+        self.pods.update(self.there)
+        self.ready.append(sum(map(is_ready, standing)))
+        self.standing.append(len(standing))
+        self.all.append(len(self.there))
 
 
 def is_ending(pod):
