@@ -120,28 +120,31 @@ class Watch:
 
     def __init__(self, release):
         self.api, self.path = release.api, f"{release.core}/pods"
-        # How many were ready, stood, or were there at all, after each change; the last state of each by name.
-        self.ready, self.standing, self.all, self.pods = [], [], [], {}
+        # How many were ready, stood, or were there at all, after each change.
+        self.ready, self.standing, self.all = [], [], []
+        # Each by name: as it was last, or when it was first asked to end.
+        self.pods = {}
 
     def __enter__(self):
         begin = self.api.must("GET", self.path, labelSelector=WORKERS)
         self.version = begin["metadata"]["resourceVersion"]
         self.there = {pod["metadata"]["name"]: pod for pod in begin["items"]}
-        self._note()
+        self.pods.update(self.there)
+        self._count()
         return self
 
     def __exit__(self, *_):
         for event in self.api.changes(self.path, self.version, labelSelector=WORKERS):
-            pod = event["object"]
-            self.there[pod["metadata"]["name"]] = pod
+            pod, name = event["object"], event["object"]["metadata"]["name"]
+            self.there[name] = pod
             if event["type"] == "DELETED":
-                del self.there[pod["metadata"]["name"]]
-            self.pods[pod["metadata"]["name"]] = pod
-            self._note()
+                del self.there[name]
+            if name not in self.pods or not is_ending(self.pods[name]):
+                self.pods[name] = pod
+            self._count()
 
-    def _note(self):
+    def _count(self):
         standing = [pod for pod in self.there.values() if not is_ending(pod)]
-        self.pods.update(self.there)
         self.ready.append(sum(map(is_ready, standing)))
         self.standing.append(len(standing))
         self.all.append(len(self.there))
