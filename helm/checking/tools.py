@@ -1,12 +1,16 @@
 """What the checks run, fetched once from package registries into helm/.cache: pinned, and built where that is needed."""
 
 import json
-import os
 import pathlib
 import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+
+FOLDER = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(FOLDER.parent / "deploy/local"))
+
+from stacklib import golang  # noqa: E402  (the path has to come first)
 
 HELM = "helm.sh/helm/v3/cmd/helm@v3.22.0"
 SCHEMAS = "kubernetes-validate==1.37.0"
@@ -21,9 +25,7 @@ CRDS = {
 
 # helm/check or helm/cluster.
 NAME = f"helm/{pathlib.Path(sys.argv[0]).name}"
-FOLDER = pathlib.Path(__file__).resolve().parent.parent
 CACHE = FOLDER / ".cache"
-GO = {**os.environ, "GOTOOLCHAIN": "local", "CGO_ENABLED": "0", "GOFLAGS": "-modcacherw"}
 
 
 def stamp(*pins):
@@ -59,9 +61,8 @@ def built(program):
     """The path of a program, built from its module: the proxy's checksums vouch for it."""
     folder, name = stamp(program), program.split("@")[0].split("/")[-1]
     if not (folder / name).exists():
-        needs_go()
         say(f"building {program}, about two minutes")
-        subprocess.run(["go", "install", program], env={**GO, "GOBIN": str(folder)}, check=True)
+        subprocess.run(["go", "install", program], env={**go(), "GOBIN": str(folder)}, check=True)
     return folder / name
 
 
@@ -73,9 +74,8 @@ def crds():
         own = folder / module.replace("/", "_")
         wanted = [own / pathlib.Path(file).name for file in files]
         if not all(file.exists() for file in wanted):
-            needs_go()
             say(f"fetching {module}")
-            told = subprocess.run(["go", "mod", "download", "-json", module], env=GO, stdout=subprocess.PIPE, cwd="/", check=True)
+            told = subprocess.run(["go", "mod", "download", "-json", module], env=go(), stdout=subprocess.PIPE, cwd="/", check=True)
             source = pathlib.Path(json.loads(told.stdout)["Dir"])
             own.mkdir(parents=True, exist_ok=True)
             for file in files:
@@ -84,9 +84,9 @@ def crds():
     return found
 
 
-def needs_go():
-    if not shutil.which("go"):
-        sys.exit(f"{NAME}: go is not installed (1.26 or newer): helm is built, and definitions are fetched, with it")
+def go():
+    """The variables with which it is found."""
+    return golang.environment(lambda part, text: say(f"{part}: {text}"))
 
 
 def say(text):

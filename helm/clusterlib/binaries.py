@@ -34,10 +34,10 @@ def kubernetes():
     folder = tools.stamp(KUBERNETES)
     if all((folder / name).exists() for name in PROGRAMS):
         return folder
-    tools.needs_go()
     tools.say(f"building {', '.join(PROGRAMS)} {VERSION}: five minutes on two cores, the first time")
     folder.mkdir(parents=True, exist_ok=True)
-    downloaded = subprocess.run(["go", "mod", "download", "-json", KUBERNETES], env=tools.GO, stdout=subprocess.PIPE, cwd="/", check=True)
+    go = tools.go()
+    downloaded = subprocess.run(["go", "mod", "download", "-json", KUBERNETES], env=go, stdout=subprocess.PIPE, cwd="/", check=True)
     source = pathlib.Path(json.loads(downloaded.stdout)["Dir"])
     (folder / "go.mod").write_text(published((source / "go.mod").read_text()))
     shutil.copyfile(source / "go.sum", folder / "go.sum")
@@ -46,7 +46,7 @@ def kubernetes():
     facts = {"gitVersion": f"v{VERSION}", "gitMajor": major, "gitMinor": minor}
     flags = " ".join(f"-X k8s.io/component-base/version.{name}={value}" for name, value in facts.items())
     command = ["go", "build", "-mod=mod", "-trimpath", "-ldflags", f"-s -w {flags}", "-o", f"{folder}/"]
-    subprocess.run([*command, *(f"k8s.io/kubernetes/cmd/{name}" for name in PROGRAMS)], cwd=folder, env=tools.GO, check=True)
+    subprocess.run([*command, *(f"k8s.io/kubernetes/cmd/{name}" for name in PROGRAMS)], cwd=folder, env=go, check=True)
     return folder
 
 

@@ -1,11 +1,11 @@
 """The programs that judge what we are made of, built once from their registries into deploy/supply/.cache, at fixed versions."""
 
-import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+from stacklib import golang
 from stacklib.errors import StackError
 
 CACHE = Path(__file__).resolve().parent.parent / ".cache"
@@ -29,11 +29,9 @@ def actionlint():
     """Its path, built from its module: the proxy's checksums vouch for it."""
     place = CACHE / ACTIONLINT.rsplit("/", 1)[1].replace("@", "-")
     if not (place / "actionlint").exists():
-        if not shutil.which("go"):
-            raise StackError("go is not installed (1.26 or newer): actionlint is built with it")
         say(f"building {ACTIONLINT}")
-        go = {**os.environ, "GOTOOLCHAIN": "local", "CGO_ENABLED": "0", "GOFLAGS": "-modcacherw", "GOBIN": str(place)}
-        run(["nice", "go", "install", ACTIONLINT], env=go, cwd=CACHE)
+        go = golang.environment(lambda part, text: say(f"{part}: {text}"))
+        run(["nice", "go", "install", ACTIONLINT], env={**go, "GOBIN": str(place)}, cwd=CACHE)
     return place / "actionlint"
 
 
