@@ -33,19 +33,31 @@ class Played:
 
 
 class Kubelet:
+    """As a context manager: no real worker outlives it."""
+
     def __init__(self, api, port, certificate, key, program):
         self.api, self.program = api, program
         self.logs, self.seen, self.played, self.history = {}, set(), {}, []
         # Of all pods, whether they were given a token of the API server.
         self.tokens = {}
-        # Namespaces whose workers are the program, how those ended, and the events that ask them to.
-        self.real, self.ended, self.leaving = set(), [], {}
+        # Namespaces whose workers are the program, the events that ask those to end, their threads, how they ended.
+        self.real, self.leaving, self.threads, self.ended = set(), {}, [], []
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), self._handler())
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate, key)
         self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         for work in (self.server.serve_forever, self._watch):
             threading.Thread(target=work, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        """Ends the workers that are still there and real, and waits for them."""
+        for leaving in self.leaving.values():
+            leaving.set()
+        for thread in self.threads:
+            thread.join()
 
     def ends(self, namespace, how):
         """From now on each pod of a Job there ends with what `how` says of its arguments: exit code and log."""
@@ -100,6 +112,7 @@ class Kubelet:
         """It is never called ready: who asks its probes is the scene."""
         self._tell_running(pod, False)
         leaving = self.leaving[pod["metadata"]["uid"]] = threading.Event()
+        self.threads.append(threading.current_thread())
         self.ended.append(programs.worker(self.api, self.program, pod, leaving))
         self.api.call("DELETE", path(pod), {"gracePeriodSeconds": 0})
 

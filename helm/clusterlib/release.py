@@ -109,9 +109,10 @@ def named(values):
 
 
 def addresses(release, count):
-    """Those behind the Service, once they are so many."""
+    """Those to which the Service leads, once they are so many."""
     slices = release.api.items(f"/apis/discovery.k8s.io/v1/namespaces/{release.namespace}/endpointslices")
-    found = [address for entry in slices for endpoint in entry.get("endpoints") or [] for address in endpoint["addresses"]]
+    endpoints = [endpoint for entry in slices for endpoint in entry.get("endpoints") or [] if endpoint["conditions"].get("ready")]
+    found = [address for endpoint in endpoints for address in endpoint["addresses"]]
     return found if len(found) == count else None
 
 
