@@ -27,11 +27,14 @@ demo: prerequisites
 	@deploy/local/demo/down
 	@$(or $(CARGO_TARGET_DIR),target)/release/demo
 
+# All of it, also where one program is enough: for that alone the dependencies would be compiled once more, with fewer features.
+build := cargo build --workspace --all-targets
+
 # Everything: unit, property and command line tests, and those against the real stack; last those that kill its services. Starts what
 # it needs and stops it. Fetching waits for others, so it goes beside the build; `up` does again what it could not do.
 test: prerequisites
 	{ $(stack) prerequisites --browser; $(stack) fetch; } & $(faults) $(stack) fetch & \
-	cargo build --workspace --all-targets; built=$$?; wait; exit $$built
+	$(build); built=$$?; wait; exit $$built
 	STACK_FSYNC=off $(stack) up
 	status=0; \
 	cargo test --workspace --no-fail-fast -- --test-threads=4 --skip faults:: --skip speed:: || status=$$?; \
@@ -40,7 +43,7 @@ test: prerequisites
 	if $(faults) $(stack) up; then \
 		$(faults) cargo test --test it --no-fail-fast -- --test-threads=4 keycloak:: smoke:: || status=$$?; \
 		$(faults) cargo test --test it --no-fail-fast -- --test-threads=3 faults:: --skip faults::alone:: || status=$$?; \
-		$(MAKE) -k -j2 --output-sync=target killers other-killers || status=$$?; \
+		$(both) killers other-killers || status=$$?; \
 		$(faults) $(alone) $(limits) || status=$$?; \
 	else status=1; fi; \
 	$(faults) $(stack) reset; \
@@ -51,6 +54,8 @@ other := STACK=faults2 STACK_PORT_OFFSET=1900 STACK_FSYNC=off POSTGRES_VERSION=1
 alone := cargo test --test it --no-fail-fast -- --test-threads=1
 others := $(addprefix faults::alone::,cassandra:: made::)
 limits := faults::alone::limits::
+# Not $(MAKE) in the recipe itself: `make -n` would run it.
+both := $(MAKE) -k -j2 --output-sync=target
 killers:
 	$(faults) $(alone) faults::alone:: $(addprefix --skip ,$(others) $(limits))
 other-killers:
@@ -89,12 +94,12 @@ lint: prerequisites
 
 # The chart against everything that can be known without a cluster, and against the program. The first time it builds helm.
 chart: prerequisites
-	cargo build --bin user-purge-sync
+	$(build)
 	USER_PURGE_SYNC=$(or $(CARGO_TARGET_DIR),target)/debug/user-purge-sync helm/check
 
 # The chart in a real cluster, on loopback and without containers, six minutes. The first time it builds Kubernetes, in about five more.
 cluster: prerequisites
-	cargo build --bin user-purge-sync
+	$(build)
 	USER_PURGE_SYNC=$(or $(CARGO_TARGET_DIR),target)/debug/user-purge-sync helm/cluster
 
 # Alerts, dashboard and runbook, against each other and against what a worker says; Grafana's types come from npm.
