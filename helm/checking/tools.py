@@ -86,7 +86,12 @@ def crds():
 
 def go():
     """The variables with which it is found."""
-    return golang.environment(lambda part, text: say(f"{part}: {text}"))
+    return golang.environment(told)
+
+
+def told(part, text):
+    """What the stack's own tools say."""
+    say(f"{part}: {text}")
 
 
 def say(text):

@@ -5,27 +5,25 @@ those pointed to the modules under which the folders are published can.
 """
 
 import json
-import os
 import pathlib
 import re
 import shutil
 import subprocess
-import sys
 
 from checking import tools
+from stacklib import packages
+from stacklib.artifacts import Cache
 
 VERSION = "1.37.2"
 KUBERNETES = f"k8s.io/kubernetes@v{VERSION}"
 PROGRAMS = ["kube-apiserver", "kube-controller-manager", "kube-scheduler"]
-# Debian's.
-ETCD = "etcd-server"
 
 
 def all_of_them():
     """The folder of each program's file, by its name."""
     return {
         **{name: kubernetes() / name for name in PROGRAMS},
-        "etcd": etcd(),
+        "etcd": packages.program(Cache(tools.CACHE, tools.told), "etcd", "etcd-server"),
     }
 
 
@@ -56,33 +54,3 @@ def published(go_mod):
     text = re.sub(r"^module .*$", "module user-purge-sync/cluster", go_mod, flags=re.MULTILINE)
     text = re.sub(r"(k8s\.io/\S+) => \./staging/src/\S+", rf"\1 => \1 v0.{minor}", text)
     return text + f"\nrequire k8s.io/kubernetes v{VERSION}\n"
-
-
-def etcd():
-    """The one on the PATH, or Debian's, unpacked: installed, it would start as a service."""
-    there = shutil.which("etcd")
-    if there:
-        return pathlib.Path(there)
-    folder = tools.stamp(ETCD)
-    if not (folder / "etcd").exists():
-        tools.say(f"fetching Debian's package {ETCD}")
-        folder.mkdir(parents=True, exist_ok=True)
-        if not shutil.which("apt-get"):
-            sys.exit(f"{tools.NAME}: this is not Debian: put etcd on the PATH by hand")
-        if not download(folder) and not (update() and download(folder)):
-            sys.exit(f"{tools.NAME}: apt-get cannot fetch {ETCD}: as root, apt-get update")
-        package = next(folder.glob("*.deb"))
-        contents = subprocess.run(["dpkg-deb", "--fsys-tarfile", package], stdout=subprocess.PIPE, check=True).stdout
-        subprocess.run(["tar", "-x", "-C", folder, "--strip-components=3", "./usr/bin/etcd"], input=contents, check=True)
-        package.unlink()
-    return folder / "etcd"
-
-
-def download(folder):
-    return subprocess.run(["apt-get", "download", "-q", ETCD], cwd=folder, capture_output=True).returncode == 0
-
-
-def update():
-    """A fresh machine has no lists yet."""
-    root = [] if os.geteuid() == 0 else ["sudo"] if shutil.which("sudo") else None
-    return root is not None and subprocess.run([*root, "apt-get", "update", "-q"], capture_output=True).returncode == 0

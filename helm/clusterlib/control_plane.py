@@ -4,7 +4,6 @@ import json
 import pathlib
 import secrets
 import shutil
-import socket
 import subprocess
 import tempfile
 
@@ -12,6 +11,7 @@ from clusterlib import binaries
 from clusterlib.api import Api, until
 from clusterlib.claims import Ended
 from clusterlib.programs import end_with_the_parent
+from stacklib.waiting import port_is_free
 
 # Below those that outgoing connections take, and away from the ones of deploy/local, whatever its offset.
 PORTS = {"etcd": 24379, "etcd peer": 24380, "api": 24443, "kubelet": 24250, "worker": 24251}
@@ -62,12 +62,8 @@ class ControlPlane:
 
     def _refuse_taken_ports(self):
         for name, port in PORTS.items():
-            with socket.socket() as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
-                    probe.bind(("127.0.0.1", port))
-                except OSError as error:
-                    raise Ended(f"port {port} ({name}) is taken: does another helm/cluster run?") from error
+            if not port_is_free(port):
+                raise Ended(f"port {port} ({name}) is taken: does another helm/cluster run?")
 
     def _write_credentials(self):
         """One certificate for all that listen, and its key for the tokens of service accounts as well."""

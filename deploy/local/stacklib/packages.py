@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+from pathlib import Path
 
 from .errors import StackError
 
@@ -39,6 +40,42 @@ def add(say, missing):
         if done.returncode != 0:
             why = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
             raise StackError(f"cannot install packages ({why}); as root: {command}")
+
+
+def program(cache, name, package):
+    """The path of a program: the one on the PATH, or that of a Debian package, unpacked into the cache.
+
+    Unpacked, not installed: these packages would also start it as a service, and need root.
+    """
+    there = shutil.which(name)
+    if there:
+        return Path(there)
+
+    def make(folder):
+        if not shutil.which("apt-get"):
+            raise StackError(f"this is not Debian: put {name} (package {package}) on the PATH by hand")
+        cache.say(name, f"fetching Debian's package {package}")
+        if not _download(package, folder) and not (_update() and _download(package, folder)):
+            raise StackError(f"apt-get cannot fetch the package {package}: as root, apt-get update")
+        archive = next(folder.glob(f"{package}_*.deb"))
+        unpacked = subprocess.run(["dpkg-deb", "--fsys-tarfile", archive], stdout=subprocess.PIPE, check=True).stdout
+        subprocess.run(["tar", "-x", "-C", folder, f"./usr/bin/{name}"], input=unpacked, check=True)
+        archive.unlink()
+    return cache.made(name, make) / "usr" / "bin" / name
+
+
+def _download(package, folder):
+    return _quietly(["apt-get", "download", "-q", package], folder)
+
+
+def _update():
+    """A fresh container has no lists yet."""
+    root = [] if os.geteuid() == 0 else ["sudo"] if shutil.which("sudo") else None
+    return root is not None and _quietly([*root, "apt-get", "update", "-q"], None)
+
+
+def _quietly(command, folder):
+    return subprocess.run(command, cwd=folder, capture_output=True, check=False).returncode == 0
 
 
 def _installed(package):
