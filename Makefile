@@ -4,7 +4,8 @@
 # connection of anybody may hold a number that a service is about to listen on.
 stack := deploy/local/stack
 # Another one, which nobody shares, with the newest Keycloak: for the tests that kill services.
-faults := STACK=faults STACK_PORT_OFFSET=3000 STACK_FSYNC=off POSTGRES_VERSION=15 KEYCLOAK_VERSION=26
+newest := STACK_FSYNC=off POSTGRES_VERSION=15 KEYCLOAK_VERSION=26
+faults := STACK=faults STACK_PORT_OFFSET=3000 $(newest)
 # And one with PostgreSQL and Keycloak alone, of many versions.
 schemas := STACK=schemas STACK_PORT_OFFSET=3500 STACK_FSYNC=off
 
@@ -50,7 +51,7 @@ test: prerequisites
 	exit $$status
 
 # Who kills a service needs a stack alone, and mostly waits: so there are two of these, side by side. What measures speed comes after.
-other := STACK=faults2 STACK_PORT_OFFSET=1900 STACK_FSYNC=off POSTGRES_VERSION=15 KEYCLOAK_VERSION=26
+other := STACK=faults2 STACK_PORT_OFFSET=1900 $(newest)
 alone := cargo test --test it --no-fail-fast -- --test-threads=1
 others := $(addprefix faults::alone::,cassandra:: made::)
 limits := faults::alone::limits::

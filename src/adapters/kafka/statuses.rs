@@ -54,7 +54,7 @@ pub type Listening = (BoxStream<'static, Heard>, Contact);
 /// # Errors
 /// As [`statuses`].
 pub async fn orders(settings: &KafkaSettings, topics: &Topics) -> Result<Listening, TopicError> {
-    let mut config = outsider_config(settings, "user-purge-sync-orders")?;
+    let mut config = outsider_config(settings, "user-purge-sync-watch")?;
     config.set("statistics.interval.ms", STATISTICS_MS);
     records(&config, topics.name(Topic::Control), From::Now).await
 }
