@@ -210,12 +210,13 @@ impl Engine {
             self.start_lookup(item, now);
         }
         self.tell_quiet_rejects(now);
+        // Before pages and calls: units and lines that an ended epoch gives back are taken in the same turn.
+        self.answer_revocations(now);
         self.queue_due_events(now);
         self.open_pages(now);
         // Purged is not told before it is cleared, and a clear waits longest: it must not be done again elsewhere.
         self.clear.hurried = self.is_draining();
         self.call_stages(now);
-        self.answer_revocations(now);
         self.send_outbox();
         std::mem::take(&mut self.effects)
     }
