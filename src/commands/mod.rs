@@ -28,6 +28,7 @@ pub mod world;
 
 use std::process::ExitCode;
 
+use crate::adapters::kafka::ClientError;
 use crate::ports::{Disposition, Failure};
 use crate::settings::SettingsError;
 
@@ -54,7 +55,8 @@ pub struct BadInput(pub String);
 impl Exit {
     /// For an error that reached the top.
     pub fn of(error: &anyhow::Error) -> Self {
-        if error.is::<SettingsError>() || error.is::<BadInput>() { Self::Usage } else { Self::Held }
+        let is_property = error.chain().any(<dyn std::error::Error>::is::<ClientError>);
+        if is_property || error.is::<SettingsError>() || error.is::<BadInput>() { Self::Usage } else { Self::Held }
     }
 }
 
@@ -78,5 +80,22 @@ impl From<Exit> for ExitCode {
             Exit::Unreachable => 69,
             Exit::Held => 70,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context as _;
+
+    use super::*;
+    use crate::adapters::kafka::topic_admin::TopicError;
+
+    #[test]
+    fn a_property_that_kafkas_clients_refuse_is_wrong_configuration() {
+        let refused = || ClientError::Refused { property: "fetch.foo".to_owned(), problem: "no such".to_owned() };
+        let [direct, within] = [anyhow::Error::new(refused()), anyhow::Error::new(TopicError::Client(refused()))];
+        for error in [direct, within] {
+            assert_eq!(Exit::of(&Err::<(), _>(error).context("no worker").unwrap_err()), Exit::Usage);
+        }
     }
 }

@@ -155,11 +155,9 @@ fn topics_probe(admin: TopicAdmin, args: &CheckArgs) -> Probe {
 pub(super) fn failure_of_topics(error: TopicError) -> Failure {
     let disposition = match error {
         TopicError::Unreachable(_) => Disposition::Retry(Blame::Server),
-        TopicError::Property(_)
-        | TopicError::Client(_)
-        | TopicError::Terms(_)
-        | TopicError::Missing { .. }
-        | TopicError::Refused { .. } => Disposition::Hold,
+        TopicError::Client(_) | TopicError::Terms(_) | TopicError::Missing { .. } | TopicError::Refused { .. } => {
+            Disposition::Hold
+        }
     };
     Failure::new(disposition, "topics").because(error)
 }

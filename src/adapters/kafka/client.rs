@@ -13,14 +13,29 @@ pub fn named_for(env: &str, template: &str) -> String {
     template.replace("{env}", env)
 }
 
-/// A property that cannot be handed to librdkafka.
+/// Why a client cannot be made: of what a person wrote, since nothing has been asked of Kafka yet.
 #[derive(Debug, thiserror::Error)]
-pub enum PropertyRefused {
+pub enum ClientError {
     /// It would break a promise of the worker.
     #[error("kafka.properties may not set `{property}`: {reason}")]
     Reserved { property: String, reason: &'static str },
     #[error("kafka.property_files.{property}: {path} cannot be read")]
     Unreadable { property: String, path: String, source: std::io::Error },
+    /// Without the value that librdkafka repeats: behind a misspelt name that may be a password.
+    #[error("kafka.properties.{property}: {problem}")]
+    Refused { property: String, problem: String },
+    /// Properties that do not go together, or name a file of certificates that is not there.
+    #[error("kafka.properties")]
+    Unusable(#[source] KafkaError),
+}
+
+impl From<KafkaError> for ClientError {
+    fn from(error: KafkaError) -> Self {
+        match error {
+            KafkaError::ClientConfig(_, problem, property, _) => Self::Refused { property, problem },
+            other => Self::Unusable(other),
+        }
+    }
 }
 
 /// The start of every client's configuration.
@@ -35,10 +50,10 @@ fn base(settings: &KafkaSettings) -> ClientConfig {
 }
 
 /// The settings' own properties on top of ours, or the first one that may not be set.
-fn with_properties(mut config: ClientConfig, settings: &KafkaSettings) -> Result<ClientConfig, PropertyRefused> {
+fn with_properties(mut config: ClientConfig, settings: &KafkaSettings) -> Result<ClientConfig, ClientError> {
     for property in settings.properties.keys().chain(settings.property_files.keys()) {
         if let Some(reason) = reserved_property(property) {
-            return Err(PropertyRefused::Reserved { property: property.clone(), reason });
+            return Err(ClientError::Reserved { property: property.clone(), reason });
         }
     }
     for (property, value) in &settings.properties {
@@ -47,7 +62,7 @@ fn with_properties(mut config: ClientConfig, settings: &KafkaSettings) -> Result
     for (property, path) in &settings.property_files {
         config.set(
             property,
-            secret::in_file(path.as_ref()).map_err(|source| PropertyRefused::Unreadable {
+            secret::in_file(path.as_ref()).map_err(|source| ClientError::Unreadable {
                 property: property.clone(),
                 path: path.clone(),
                 source,
@@ -58,7 +73,7 @@ fn with_properties(mut config: ClientConfig, settings: &KafkaSettings) -> Result
 }
 
 /// For reading topics as a member of `group`.
-pub(super) fn consumer_config(settings: &KafkaSettings, group: &str) -> Result<ClientConfig, PropertyRefused> {
+pub(super) fn consumer_config(settings: &KafkaSettings, group: &str) -> Result<ClientConfig, ClientError> {
     let mut config = base(settings);
     config
         .set("group.id", group)
@@ -86,7 +101,7 @@ pub(super) fn consumer_config(settings: &KafkaSettings, group: &str) -> Result<C
 }
 
 /// For writing records.
-pub(super) fn producer_config(settings: &KafkaSettings) -> Result<ClientConfig, PropertyRefused> {
+pub(super) fn producer_config(settings: &KafkaSettings) -> Result<ClientConfig, ClientError> {
     let mut config = base(settings);
     config
         .set("enable.idempotence", "true")
@@ -104,18 +119,8 @@ pub(super) fn producer_config(settings: &KafkaSettings) -> Result<ClientConfig, 
 }
 
 /// For asking about topics and creating them.
-pub(super) fn admin_config(settings: &KafkaSettings) -> Result<ClientConfig, PropertyRefused> {
+pub(super) fn admin_config(settings: &KafkaSettings) -> Result<ClientConfig, ClientError> {
     with_properties(base(settings), settings)
-}
-
-/// Why librdkafka refuses its configuration, without the value it repeats: behind a misspelt name that may be a password.
-pub(super) fn unusable(error: KafkaError) -> KafkaError {
-    match error {
-        KafkaError::ClientConfig(result, problem, key, _) => {
-            KafkaError::ClientConfig(result, problem, format!("(kafka.properties.{key})"), String::new())
-        }
-        other => other,
-    }
 }
 
 /// Sends librdkafka's lines to `tracing`, quietly: whatever a person must know arrives as an error too, and is told
@@ -191,7 +196,8 @@ mod tests {
     #[test]
     fn a_misspelt_property_is_named_and_its_value_is_not_told() {
         let config = admin_config(&settings(&[("sasl.passwrd", "hunter2")])).unwrap();
-        let error = config.create::<rdkafka::consumer::BaseConsumer>().map_err(unusable).err().unwrap().to_string();
+        let error =
+            config.create::<rdkafka::consumer::BaseConsumer>().map_err(ClientError::from).err().unwrap().to_string();
         assert!(error.contains("kafka.properties.sasl.passwrd") && !error.contains("hunter2"), "{error}");
     }
 

@@ -9,7 +9,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use tokio::sync::{mpsc, oneshot};
 
-use super::client::{PropertyRefused, consumer_config, unusable};
+use super::client::{ClientError, consumer_config};
 use super::group_offsets::GroupOffsets;
 use super::lag::Watermarks;
 use super::offsets::{Committer, Flushed, Pace};
@@ -54,10 +54,8 @@ pub struct IntakeOptions {
 /// Why the intake did not start, ended, or did not close well.
 #[derive(Debug, thiserror::Error)]
 pub enum IntakeError {
-    #[error(transparent)]
-    Property(#[from] PropertyRefused),
     #[error("kafka consumer cannot be made")]
-    Client(#[source] KafkaError),
+    Client(#[from] ClientError),
     #[error("thread cannot be started")]
     Thread(#[source] std::io::Error),
     #[error("kafka consumer has failed for good")]
@@ -94,10 +92,9 @@ impl Intake {
     ) -> Result<(Self, mpsc::Receiver<Arrival>), IntakeError> {
         let config = consumer_config(settings, &options.group)?;
         let context = IntakeContext::new(Arc::clone(topics));
-        let consumer: BaseConsumer<_> =
-            config.create_with_context(context).map_err(|error| IntakeError::Client(unusable(error)))?;
+        let consumer: BaseConsumer<_> = config.create_with_context(context).map_err(ClientError::from)?;
         let names: Vec<_> = options.inputs.iter().map(|topic| topics.name(*topic)).collect();
-        consumer.subscribe(&names).map_err(|error| IntakeError::Client(unusable(error)))?;
+        consumer.subscribe(&names).map_err(ClientError::from)?;
         let consumer = Arc::new(consumer);
         let context = Arc::clone(consumer.client().context());
 

@@ -7,7 +7,7 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::client::{admin_config, unusable};
+use super::client::{ClientError, admin_config};
 use super::failure::failure;
 use super::hearing::Hearing;
 use super::producer::KafkaPublisher;
@@ -29,12 +29,12 @@ impl FailedTopic {
     ///
     /// # Errors
     /// When a property is refused.
-    pub fn try_new(settings: &KafkaSettings, topics: Arc<Topics>, group: &str) -> anyhow::Result<Self> {
+    pub fn try_new(settings: &KafkaSettings, topics: Arc<Topics>, group: &str) -> Result<Self, ClientError> {
         let mut config = admin_config(settings)?;
         config.set("group.id", group).set("enable.auto.commit", "false");
         Ok(Self {
             publisher: KafkaPublisher::try_new(settings, Arc::clone(&topics))?,
-            group: Arc::new(config.create_with_context(Hearing::of(&config)).map_err(unusable)?),
+            group: Arc::new(config.create_with_context(Hearing::of(&config))?),
             topics,
         })
     }

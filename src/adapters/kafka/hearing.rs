@@ -151,8 +151,3 @@ fn heard(consumer: &impl Listen) -> Option<Refusal> {
     }
     consumer.context().refusal()
 }
-
-/// Of a client that cannot be made: its error without what a person must not read.
-pub(super) fn unmade(error: KafkaError) -> TopicError {
-    TopicError::Client(client::unusable(error))
-}

@@ -40,7 +40,7 @@ pub mod topics;
 mod trouble;
 pub mod worker_group;
 
-pub use client::{PropertyRefused, named_for};
+pub use client::{ClientError, named_for};
 pub use consumer::{Decode, Intake, IntakeError, IntakeOptions};
 pub use contact::Contact;
 pub use files::{Fingerprint, SettingsFiles};

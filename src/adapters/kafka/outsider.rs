@@ -3,7 +3,7 @@
 use rdkafka::ClientConfig;
 use rdkafka::metadata::{MetadataPartition, MetadataTopic};
 
-use super::client::admin_config;
+use super::client::{ClientError, admin_config};
 use super::hearing::{self, Listen};
 use super::topic_admin::TopicError;
 use crate::settings::KafkaSettings;
@@ -12,7 +12,7 @@ use crate::settings::KafkaSettings;
 ///
 /// # Errors
 /// When a property is refused.
-pub(super) fn outsider_config(settings: &KafkaSettings, group: &str) -> Result<ClientConfig, TopicError> {
+pub(super) fn outsider_config(settings: &KafkaSettings, group: &str) -> Result<ClientConfig, ClientError> {
     let mut config = admin_config(settings)?;
     config
         .set("group.id", group)

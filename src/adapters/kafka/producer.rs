@@ -12,7 +12,7 @@ use rdkafka::producer::future_producer::DeliveryFuture;
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
 use rdkafka::types::RDKafkaErrorCode;
 
-use super::client::{PropertyRefused, producer_config, unusable};
+use super::client::{ClientError, producer_config};
 use super::contact::Contact;
 use super::failure::failure;
 use super::hearing::Hearing;
@@ -25,15 +25,6 @@ use crate::settings::KafkaSettings;
 /// How soon a full queue is looked at again: it holds 100,000 records and empties at twice that a second (8.10).
 const QUEUE_PAUSE: Duration = Duration::from_millis(1);
 
-/// Why there is no producer.
-#[derive(Debug, thiserror::Error)]
-pub enum ProducerError {
-    #[error(transparent)]
-    Property(#[from] PropertyRefused),
-    #[error("kafka producer cannot be made")]
-    Client(#[source] KafkaError),
-}
-
 /// Writes to the topics of [`crate::domain::record::OutputTopic`], among which the topic of deletions is not.
 pub struct KafkaPublisher {
     topics: Arc<Topics>,
@@ -44,11 +35,10 @@ pub struct KafkaPublisher {
 
 impl KafkaPublisher {
     /// Kafka need not answer yet.
-    pub fn try_new(settings: &KafkaSettings, topics: Arc<Topics>) -> Result<Self, ProducerError> {
+    pub fn try_new(settings: &KafkaSettings, topics: Arc<Topics>) -> Result<Self, ClientError> {
         let config = producer_config(settings)?;
         let hearing = Hearing::of(&config);
-        let producer = config.create_with_context(hearing.clone());
-        let producer = Mutex::new(producer.map_err(|error| ProducerError::Client(unusable(error)))?);
+        let producer = Mutex::new(config.create_with_context(hearing.clone())?);
         Ok(Self { topics, config, hearing, producer })
     }
 

@@ -9,7 +9,8 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::hearing::{Hearing, LIMIT, unmade};
+use super::client::ClientError;
+use super::hearing::{Hearing, LIMIT};
 use super::outsider::{outsider_config, partitions};
 use super::topic_admin::TopicError;
 use crate::settings::KafkaSettings;
@@ -172,8 +173,8 @@ impl Reading {
     }
 }
 
-fn consumer(config: &rdkafka::ClientConfig) -> Result<StreamConsumer<Hearing>, TopicError> {
-    config.create_with_context(Hearing::of(config)).map_err(unmade)
+fn consumer(config: &rdkafka::ClientConfig) -> Result<StreamConsumer<Hearing>, ClientError> {
+    Ok(config.create_with_context(Hearing::of(config))?)
 }
 
 fn assign(consumer: &StreamConsumer<Hearing>, name: &str, start: &Start) -> Result<BTreeMap<i32, i64>, TopicError> {

@@ -11,9 +11,9 @@ use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::mpsc;
 
-use super::client::consumer_config;
+use super::client::{ClientError, consumer_config};
 use super::consumer::Decode;
-use super::hearing::{Hearing, unmade};
+use super::hearing::Hearing;
 use super::lane::delivery;
 use super::topic_admin::TopicError;
 use super::topics::Topics;
@@ -67,7 +67,7 @@ impl SideIntake {
         // A group's name is asked for though there is no member: partitions are assigned here.
         let mut config = consumer_config(settings, "user-purge-sync-side")?;
         config.set("enable.partition.eof", "true");
-        let consumer = config.create_with_context(Hearing::of(&config)).map_err(unmade)?;
+        let consumer = config.create_with_context(Hearing::of(&config)).map_err(ClientError::from)?;
         Ok(Self { topics, consumer, options, pipeline, gates: BTreeMap::new() })
     }
 

@@ -10,8 +10,9 @@ use rdkafka::message::Message;
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
+use super::client::ClientError;
 use super::contact::{Contact, STATISTICS_MS};
-use super::hearing::{Hearing, LIMIT, unmade};
+use super::hearing::{Hearing, LIMIT};
 use super::outsider::{outsider_config, partitions};
 use super::topic_admin::TopicError;
 use super::topics::{Topic, Topics};
@@ -63,7 +64,7 @@ async fn records(config: &ClientConfig, name: &str, from: From) -> Result<Listen
     let hearing = Hearing::of(config);
     let contact = hearing.contact();
     let consumer = config.create_with_context::<_, StreamConsumer<_>>(hearing);
-    let consumer = Arc::new(consumer.map_err(unmade)?);
+    let consumer = Arc::new(consumer.map_err(ClientError::from)?);
     let (asker, name) = (Arc::clone(&consumer), name.to_owned());
     let assigned = tokio::task::spawn_blocking(move || assign(&asker, &name, from));
     let ahead = assigned.await.unwrap_or(Err(TopicError::Unreachable(KafkaError::Canceled)))?;

@@ -9,8 +9,8 @@ use rdkafka::consumer::BaseConsumer;
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode;
 
-use super::client::{PropertyRefused, admin_config};
-use super::hearing::{self, Hearing, LIMIT, unmade};
+use super::client::{ClientError, admin_config};
+use super::hearing::{self, Hearing, LIMIT};
 use super::refusal::Refusal;
 use super::topics::{Topic, Topics};
 use crate::settings::KafkaSettings;
@@ -20,10 +20,8 @@ const DAY: i64 = 24 * 60 * 60 * 1000;
 /// Why a question about topics has no answer, or a wrong one.
 #[derive(Debug, thiserror::Error)]
 pub enum TopicError {
-    #[error(transparent)]
-    Property(#[from] PropertyRefused),
     #[error("kafka client cannot be made")]
-    Client(#[source] KafkaError),
+    Client(#[from] ClientError),
     #[error("kafka does not answer")]
     Unreachable(#[source] KafkaError),
     #[error(transparent)]
@@ -74,10 +72,10 @@ pub struct TopicAdmin {
 }
 
 impl TopicAdmin {
-    pub fn try_new(settings: &KafkaSettings, topics: Arc<Topics>) -> Result<Self, TopicError> {
+    pub fn try_new(settings: &KafkaSettings, topics: Arc<Topics>) -> Result<Self, ClientError> {
         let config = admin_config(settings)?;
-        let admin = config.create_with_context(Hearing::of(&config)).map_err(unmade)?;
-        let asker = Arc::new(config.create_with_context(Hearing::of(&config)).map_err(unmade)?);
+        let admin = config.create_with_context(Hearing::of(&config))?;
+        let asker = Arc::new(config.create_with_context(Hearing::of(&config))?);
         Ok(Self { topics, admin, asker })
     }
 

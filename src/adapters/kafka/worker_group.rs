@@ -13,7 +13,8 @@ use rdkafka::message::Message;
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::hearing::{Hearing, LIMIT, unmade};
+use super::client::ClientError;
+use super::hearing::{Hearing, LIMIT};
 use super::outsider::{outsider_config, partitions};
 use super::topic_admin::TopicError;
 use super::topics::{Topic, Topics};
@@ -64,7 +65,7 @@ impl WorkerGroup {
     /// Kafka need not answer yet.
     pub fn try_new(settings: &KafkaSettings, topics: Arc<Topics>, group: &str) -> Result<Self, TopicError> {
         let config = outsider_config(settings, group)?;
-        let consumer = config.create_with_context(Hearing::of(&config)).map_err(unmade)?;
+        let consumer = config.create_with_context(Hearing::of(&config)).map_err(ClientError::from)?;
         Ok(Self { consumer, topics, name: group.to_owned() })
     }
 
