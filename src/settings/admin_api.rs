@@ -20,7 +20,7 @@ pub struct AdminApiSettings {
     pub client_secret: SecretString,
     /// Read at each new token; instead of `client_secret`.
     pub client_secret_file: Option<PathBuf>,
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "super::fields::duration")]
     pub timeout: Duration,
     pub concurrency: usize,
     pub ca_file: Option<PathBuf>,

@@ -59,6 +59,25 @@ pub(super) fn dotted<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTree
     Ok(flat)
 }
 
+/// A time with its unit.
+pub(super) mod duration {
+    use std::time::Duration;
+
+    use serde::{Deserializer, Serializer, de::Error};
+
+    /// Far above what makes sense, far below what sums of times can hold.
+    const LONGEST: Duration = Duration::from_hours(365 * 24);
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        let time: Duration = humantime_serde::deserialize(deserializer)?;
+        if time > LONGEST { Err(D::Error::custom("must be at most 365days")) } else { Ok(time) }
+    }
+
+    pub fn serialize<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        humantime_serde::serialize(time, serializer)
+    }
+}
+
 /// An empty secret is shown as such: it means that there is none.
 pub(super) fn redacted<S: Serializer>(secret: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(if secret.expose_secret().is_empty() { "" } else { REDACTED })

@@ -41,9 +41,9 @@ pub use trail::{EventPolicy, TrailSettings};
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     pub env: String,
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "fields::duration")]
     pub drain_timeout: Duration,
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "fields::duration")]
     pub shutdown_timeout: Duration,
     pub kafka: KafkaSettings,
     pub topics: TopicSettings,
@@ -99,9 +99,9 @@ pub struct KafkaSettings {
     pub brokers: String,
     /// `{env}` is replaced when it is loaded.
     pub group: String,
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "fields::duration")]
     pub session_timeout: Duration,
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "fields::duration")]
     pub commit_interval: Duration,
     /// Further librdkafka properties, for both clients (security, compression, …).
     #[serde(default, deserialize_with = "fields::dotted", serialize_with = "fields::redacted_properties")]
@@ -135,7 +135,7 @@ pub struct IntakeSettings {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct GuardSettings {
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "fields::duration")]
     pub max_age: Duration,
     #[serde(deserialize_with = "fields::choice")]
     pub missing_user: MissingUser,
@@ -173,7 +173,7 @@ pub struct CassandraSettings {
     pub local_datacenter: String,
     /// Object type → table.
     pub tables: BTreeMap<String, String>,
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "fields::duration")]
     pub timeout: Duration,
     pub block_size: usize,
     pub concurrency: usize,
@@ -195,13 +195,13 @@ pub struct SyncSettings {
     pub concurrency: usize,
     /// `5000/h`, `100/s`, `600/min`.
     pub max_calls: Option<String>,
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "fields::duration")]
     pub linger: Duration,
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "fields::duration")]
     pub timeout: Duration,
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "fields::duration")]
     pub settle_delay: Duration,
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "fields::duration")]
     pub ambiguity: Duration,
     pub ca_file: Option<PathBuf>,
 }
@@ -231,9 +231,9 @@ pub struct KeycloakSettings {
     pub former_providers: Vec<String>,
     /// User ids that are never purged.
     pub deny_list: Vec<String>,
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "fields::duration")]
     pub statement_timeout: Duration,
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "fields::duration")]
     pub lock_timeout: Duration,
     /// A major version that this worker does not know and somebody has looked at.
     pub allow_version: Option<String>,
@@ -249,18 +249,18 @@ pub struct KeycloakSettings {
 #[serde(deny_unknown_fields)]
 pub struct RetrySettings {
     pub attempts: u32,
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "fields::duration")]
     pub time: Duration,
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "fields::duration")]
     pub first_pause: Duration,
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "fields::duration")]
     pub max_pause: Duration,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct DelaySettings {
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "fields::duration")]
     pub after: Duration,
     pub looks: u32,
 }

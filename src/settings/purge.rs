@@ -14,11 +14,11 @@ pub struct PurgeSettings {
     pub mode: Option<PurgeMode>,
     pub block_size: usize,
     pub concurrency: usize,
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "super::fields::duration")]
     pub linger: Duration,
     #[serde(deserialize_with = "fields::choice")]
     pub verify: Verify,
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "super::fields::duration")]
     pub canary_every: Duration,
     /// 0: no limit.
     pub max_rows_per_user: u64,

@@ -12,7 +12,7 @@ pub struct SearchSettings {
     /// Without it the index is not asked.
     pub endpoint: Option<String>,
     pub index: String,
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "super::fields::duration")]
     pub timeout: Duration,
     pub ca_file: Option<PathBuf>,
 }

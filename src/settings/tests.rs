@@ -146,6 +146,7 @@ fn wrong_types_name_key_expectation_and_place() {
     for (variable, value, expected) in [
         ("USER_PURGE_SYNC__INTAKE__PAGE", "many", "intake.page: invalid type: string \"many\", expected an integer"),
         ("USER_PURGE_SYNC__SYNC__TIMEOUT", "15", "sync.timeout: invalid value: string \"15\", expected a duration"),
+        ("USER_PURGE_SYNC__DRAIN_TIMEOUT", "500000000000y", "drain_timeout: must be at most 365days"),
         (
             "USER_PURGE_SYNC__PURGE__MODE",
             "del",
