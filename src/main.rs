@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal, Write, stderr, stdin, stdout};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
@@ -46,7 +47,11 @@ fn start(cli: Cli) -> anyhow::Result<ExitCode> {
     if matches!(command, Command::Run | Command::Check(_)) {
         loaded.settings.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
     }
-    tokio::runtime::Runtime::new().context("no runtime")?.block_on(execute(command, format, loaded, &env))
+    let runtime = tokio::runtime::Runtime::new().context("no runtime")?;
+    let ended = runtime.block_on(execute(command, format, loaded, &env));
+    // Whoever still asks a Kafka that does not answer is not waited for.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    ended
 }
 
 async fn execute(

@@ -84,7 +84,11 @@ async fn await_topics(settings: &Settings, wanted: &[Topic], lifecycle: &Lifecyc
     let admin = world::topic_admin(settings)?;
     let mut told = false;
     loop {
-        match admin.require(wanted).await {
+        let required = tokio::select! {
+            required = admin.require(wanted) => required,
+            () = lifecycle.drain().cancelled() => return Ok(Some(Exit::Done)),
+        };
+        match required {
             Ok(()) => return Ok(None),
             Err(TopicError::Unreachable(_)) if !told => {
                 tracing::warn!(brokers = settings.kafka.brokers, "kafka does not answer yet (kafka.brokers)");
@@ -135,4 +139,32 @@ pub(super) async fn checked(dependencies: &Dependencies, mode: PurgeMode) -> Opt
         }
     }
     exit
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Loaded;
+
+    /// A question that Kafka does not answer takes ten seconds.
+    #[test]
+    fn who_still_asks_for_kafka_stops_at_once() {
+        let variables = [("ENV", "dev"), ("KAFKA__BROKERS", "127.0.0.1:1")];
+        let variables = variables.map(|(key, value)| (format!("USER_PURGE_SYNC__{key}"), value.to_owned()));
+        let settings = Loaded::load(None, variables.into_iter()).unwrap().settings;
+        let (lifecycle, runtime) = (Lifecycle::new(), tokio::runtime::Runtime::new().unwrap());
+        let stopped = runtime.block_on(async {
+            let stopping = async {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                lifecycle.drain().cancel();
+                tokio::time::sleep(Duration::from_secs(2)).await;
+            };
+            tokio::select! {
+                exit = await_topics(&settings, &[Topic::Status], &lifecycle) => exit.unwrap(),
+                () = stopping => None,
+            }
+        });
+        runtime.shutdown_background();
+        assert_eq!(stopped, Some(Exit::Done));
+    }
 }
