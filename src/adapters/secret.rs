@@ -19,11 +19,12 @@ pub enum Secret {
 
 /// The file of a secret cannot be read; a person must mend that.
 #[derive(Debug, thiserror::Error)]
-#[error("{key}: {} cannot be read: {source}", path.display())]
+#[error("{key}: {} cannot be read: {problem}", path.display())]
 pub struct SecretUnreadable {
     key: &'static str,
     path: PathBuf,
-    source: io::Error,
+    /// Told in the same line, by whoever tells no causes.
+    problem: io::Error,
 }
 
 impl Secret {
@@ -42,7 +43,7 @@ impl Secret {
             Self::Fixed(secret) => Ok(secret.clone()),
             Self::File { key, path } => match in_file(path) {
                 Ok(text) => Ok(text.into()),
-                Err(source) => Err(SecretUnreadable { key, path: path.clone(), source }),
+                Err(problem) => Err(SecretUnreadable { key, path: path.clone(), problem }),
             },
         }
     }
@@ -82,8 +83,9 @@ mod tests {
     #[test]
     fn a_file_that_is_not_there_is_told_with_its_key() {
         let secret = Secret::of(&"hunter2".into(), "some.password_file", Some(Path::new("/no/such")));
-        let told = secret.read().unwrap_err().to_string();
-        assert!(told.starts_with("some.password_file: /no/such cannot be read: "), "{told}");
+        let error = secret.read().unwrap_err();
+        assert!(error.to_string().starts_with("some.password_file: /no/such cannot be read: "), "{error}");
+        assert_eq!(format!("{:#}", anyhow::Error::new(error)).matches("os error 2").count(), 1, "told once");
     }
 
     #[test]

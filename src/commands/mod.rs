@@ -55,7 +55,7 @@ pub struct BadInput(pub String);
 impl Exit {
     /// For an error that reached the top.
     pub fn of(error: &anyhow::Error) -> Self {
-        let is_property = error.chain().any(<dyn std::error::Error>::is::<ClientError>);
+        let is_property = error.chain().filter_map(|cause| cause.downcast_ref()).any(ClientError::is_of_properties);
         if is_property || error.is::<SettingsError>() || error.is::<BadInput>() { Self::Usage } else { Self::Held }
     }
 }
@@ -97,5 +97,11 @@ mod tests {
         for error in [direct, within] {
             assert_eq!(Exit::of(&Err::<(), _>(error).context("no worker").unwrap_err()), Exit::Usage);
         }
+        let absent = ClientError::Unreadable {
+            property: "sasl.password".to_owned(),
+            path: "/nowhere".to_owned(),
+            source: std::io::ErrorKind::NotFound.into(),
+        };
+        assert_eq!(Exit::of(&anyhow::Error::new(TopicError::Client(absent))), Exit::Held, "as every file of a secret");
     }
 }

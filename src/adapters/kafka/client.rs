@@ -29,6 +29,13 @@ pub enum ClientError {
     Unusable(#[source] KafkaError),
 }
 
+impl ClientError {
+    /// Rather than of a file, which may be there in a moment.
+    pub fn is_of_properties(&self) -> bool {
+        !matches!(self, Self::Unreadable { .. })
+    }
+}
+
 impl From<KafkaError> for ClientError {
     fn from(error: KafkaError) -> Self {
         match error {
