@@ -32,8 +32,6 @@ pub struct PartitionState {
     pub(super) revocation: Option<Revocation>,
     /// The settlements of the ledger when a point was taken last.
     committed: Option<u64>,
-    /// When the oldest unsettled event was received, for the frontier's age.
-    pub last_record: Option<i64>,
 }
 
 #[derive(Debug)]
@@ -83,7 +81,6 @@ impl PartitionState {
             parked: 0,
             revocation: None,
             committed: None,
-            last_record: None,
         }
     }
 
@@ -142,7 +139,6 @@ impl Engine {
         if delivered == Delivered::Refused {
             return;
         }
-        state.last_record = record.timestamp;
         if delivered == Delivered::SettledBefore {
             state.gate.give(1);
             self.notes.push(Note::SettledBefore(partition));

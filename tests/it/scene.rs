@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use local_stack::events::{Record, deletion};
 use local_stack::records::Written;
 use local_stack::topics::{DELAY, DELETE, FAILED, REQUEST};
+use local_stack::users::new_ids;
 use local_stack::{KeycloakRows, Records, Stack, StandIn, Status, Statuses, Topics, Users, Worker, eventually};
 
 /// Of anything that takes a moment; long, because four tests share two cores, and often not alone.
@@ -62,6 +63,14 @@ impl Scene {
         let all: Vec<(&str, &str)> =
             std::iter::once(("SYNC__ENDPOINT", endpoint.as_str())).chain(overrides.iter().copied()).collect();
         Worker::start_within(&self.stack, &self.topics.env, &all, variables).unwrap()
+    }
+
+    /// So many users whose accounts are deleted, and whom Keycloak still knows: under the federated id, as it knows most.
+    pub async fn deleted_people(&self, count: usize) -> Vec<String> {
+        let ids = new_ids(count);
+        self.users.put_all(&ids, 2).await.unwrap();
+        self.rows.put_federated(&ids).await.unwrap();
+        ids
     }
 
     /// Deletions of all, published at once.

@@ -5,7 +5,6 @@
 use std::time::{Duration, Instant};
 
 use local_stack::topics::DELETE;
-use local_stack::users::new_ids;
 
 use crate::scene::Scene;
 
@@ -24,9 +23,7 @@ async fn five_thousand_deletes_that_settle_first_take_less_than_a_minute() {
 
 async fn five_thousand_deletes_take_less_than(limit: Duration, settle_delay: &str) {
     let scene = Scene::with(1, &["--per-id", "0"]).await;
-    let ids = new_ids(EVENTS);
-    scene.users.put_all(&ids, 2).await.unwrap();
-    scene.rows.put_federated(&ids).await.unwrap();
+    let ids = scene.deleted_people(EVENTS).await;
     let _worker = scene.worker(&[("SYNC__SETTLE_DELAY", settle_delay)]).await;
     let since = Instant::now();
     scene.publish_deletions(&ids).await;

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use local_stack::users::new_ids;
 use local_stack::{Records, Statuses, Topics, Worker, topics};
 
 use crate::scene::{Scene, counts};
@@ -24,9 +23,7 @@ async fn renewals(worker: &Worker) -> f64 {
 }
 
 async fn delete_twenty(scene: &Scene) -> Vec<String> {
-    let ids = new_ids(20);
-    scene.users.put_all(&ids, 2).await.unwrap();
-    scene.rows.put_federated(&ids).await.unwrap();
+    let ids = scene.deleted_people(20).await;
     scene.publish_deletions(&ids).await;
     ids
 }

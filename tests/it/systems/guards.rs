@@ -35,9 +35,7 @@ async fn administrators_and_service_accounts_are_kept_and_told() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rows_of_another_realm_are_kept() {
     let scene = Scene::set().await;
-    let ids = new_ids(2);
-    scene.users.put_all(&ids, 2).await.unwrap();
-    scene.rows.put_federated(&ids).await.unwrap();
+    let ids = scene.deleted_people(2).await;
     // The same external id under the other realm's component.
     let elsewhere: Vec<String> = ids.iter().map(|id| format!("f:otherfederationid:{id}")).collect();
     scene.rows.put_federated_in(&elsewhere, "other-realm-id", "otherfederationid").await.unwrap();
@@ -59,9 +57,7 @@ async fn rows_of_another_realm_are_kept() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_hundred_and_fifty_managed_users_are_users_like_any_other() {
     let scene = Scene::set().await;
-    let ids = new_ids(251);
-    scene.users.put_all(&ids, 2).await.unwrap();
-    scene.rows.put_federated(&ids).await.unwrap();
+    let ids = scene.deleted_people(251).await;
     let _worker = scene.worker(&[]).await;
     scene.topics.publish(DELETE, &[deletion_with_managed(&ids[0], &ids[1..])]).await.unwrap();
     scene.final_endings(&ids).await;

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use local_stack::Status;
 use local_stack::events::{Record, request};
 use local_stack::topics::REQUEST;
-use local_stack::users::new_ids;
 use serde_json::{Value, json};
 
 use crate::door::Door;
@@ -15,10 +14,8 @@ use crate::scene::{PATIENCE, Scene, breaker_of, counts};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn half_a_minute_without_a_sync_api_fails_nobody() {
     let scene = Scene::with(2, &["--per-id", "5ms"]).await;
-    let ids = new_ids(400);
+    let ids = scene.deleted_people(400).await;
     let (before, during) = ids.split_at(200);
-    scene.users.put_all(&ids, 2).await.unwrap();
-    scene.rows.put_federated(&ids).await.unwrap();
     let mut door = Door::shut(scene.sync_api.address());
     door.open();
     let endpoint = format!("http://127.0.0.1:{}/v1/data/sync", door.port());
@@ -57,10 +54,8 @@ fn told_to_wait(all: &[Status]) -> BTreeMap<&str, usize> {
 async fn an_outage_that_outlasts_the_budget_stops_no_purge(behaviour: Value) {
     const BUDGET: usize = 40;
     let scene = Scene::set().await;
-    let ids = new_ids(BUDGET * 5);
+    let ids = scene.deleted_people(BUDGET * 5).await;
     let (deleted, requested) = ids.split_at(BUDGET * 4);
-    scene.users.put_all(&ids, 2).await.unwrap();
-    scene.rows.put_federated(&ids).await.unwrap();
     scene.sync_api.behave(&behaviour).await.unwrap();
     let budget = BUDGET.to_string();
     let small = [("INTAKE__PAGE", "5"), ("INTAKE__BUDGET", &budget), ("SYNC__AMBIGUITY", "1s")];

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use local_stack::Records;
 use local_stack::records::Written;
 use local_stack::topics::DELAY;
-use local_stack::users::new_ids;
 use serde_json::{Value, json};
 
 use crate::scene::{PATIENCE, Scene, counts};
@@ -25,9 +24,7 @@ fn in_calls(calls: &Value, end: &str) -> BTreeSet<String> {
 
 async fn scene_of(users: usize) -> (Scene, Records, Vec<String>) {
     let scene = Scene::set().await;
-    let ids = new_ids(users);
-    scene.users.put_all(&ids, 2).await.unwrap();
-    scene.rows.put_federated(&ids).await.unwrap();
+    let ids = scene.deleted_people(users).await;
     let delayed = Records::follow(&scene.topics, DELAY).unwrap();
     (scene, delayed, ids)
 }

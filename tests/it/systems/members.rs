@@ -4,16 +4,13 @@ use std::time::Duration;
 
 use local_stack::events::{Record, deletion};
 use local_stack::topics::DELETE;
-use local_stack::users::new_ids;
 
 use crate::scene::{PATIENCE, Scene};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_third_worker_may_join_and_leave_under_load() {
     let scene = Scene::with(6, &["--per-id", "2ms"]).await;
-    let ids = new_ids(3_000);
-    scene.users.put_all(&ids, 2).await.unwrap();
-    scene.rows.put_federated(&ids).await.unwrap();
+    let ids = scene.deleted_people(3_000).await;
     let _first = scene.worker(&[]).await;
     let _second = scene.worker(&[]).await;
     let records: Vec<Record> = ids.iter().map(|id| deletion(id)).collect();

@@ -13,9 +13,7 @@ const USERS: usize = 150;
 /// While the Sync API behaves so, purges go on, nothing is failed and the log says why it waits; afterwards all are indexed.
 async fn an_outage_dead_letters_nothing(behaviour: Value, reason: &str) {
     let scene = Scene::set().await;
-    let ids = new_ids(USERS);
-    scene.users.put_all(&ids, 2).await.unwrap();
-    scene.rows.put_federated(&ids).await.unwrap();
+    let ids = scene.deleted_people(USERS).await;
     scene.sync_api.behave(&behaviour).await.unwrap();
     let worker = scene.worker(&[("RETRY__TIME", "3s"), ("RETRY__ATTEMPTS", "3"), ("RETRY__MAX_PAUSE", "1s")]).await;
     scene.publish_deletions(&ids).await;
@@ -96,9 +94,7 @@ async fn too_large_too_many_and_broken_calls_are_done_in_the_end() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_user_restored_while_the_purge_waits_is_not_purged() {
     let scene = Scene::set().await;
-    let ids = new_ids(3);
-    scene.users.put_all(&ids, 2).await.unwrap();
-    scene.rows.put_federated(&ids).await.unwrap();
+    let ids = scene.deleted_people(3).await;
     let rows = scene.rows.of(&ids[..1]).await.unwrap();
     // Nobody listens at the door yet: the database is away.
     let postgres = &scene.stack.postgres;

@@ -66,10 +66,8 @@ fn group(topics: &Topics) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_failed_users_are_mended_and_redriven() {
     let scene = Scene::set().await;
-    let ids = new_ids(12);
+    let ids = scene.deleted_people(12).await;
     let (bad, good) = ids.split_at(10);
-    scene.users.put_all(&ids, 2).await.unwrap();
-    scene.rows.put_federated(&ids).await.unwrap();
     scene.sync_api.behave(&json!({ "falseIds": bad })).await.unwrap();
     let _worker = scene.worker(&FEW_CHANCES).await;
     scene.publish_deletions(&ids).await;
@@ -238,9 +236,7 @@ async fn a_filter_and_a_parked_record_leave_all_others_as_they_are() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_could_not_be_decoded_is_read_again_where_it_stood() {
     let scene = Scene::set().await;
-    let ids = new_ids(2);
-    scene.users.put_all(&ids, 2).await.unwrap();
-    scene.rows.put_federated(&ids).await.unwrap();
+    let ids = scene.deleted_people(2).await;
     let decodable = deletion(&ids[0]);
     let old = decodable.payload.clone().unwrap();
     let junk = format!("{{\"edata\": {{\"userName\": \"{USER_NAME}\"}}}}").into_bytes();

@@ -45,9 +45,7 @@ async fn a_wrong_secret_of_the_admin_api_is_held_at_start_and_named() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wrong_key_of_the_sync_api_holds_the_syncs_and_nothing_else() {
     let scene = Scene::with(2, &["--per-id", "0", "--api-key", "the-right-one"]).await;
-    let ids = new_ids(20);
-    scene.users.put_all(&ids, 2).await.unwrap();
-    scene.rows.put_federated(&ids).await.unwrap();
+    let ids = scene.deleted_people(20).await;
     scene.publish_deletions(&ids).await;
     let mut worker = scene.worker(&[("SYNC__API_KEY", "hunter2-wrong")]).await;
     let held = local_stack::eventually("the syncs are held, the purges go on", PATIENCE, async || {

@@ -70,9 +70,7 @@ async fn token_client(stack: &Stack, seconds: u32) -> (RealmAdmin, String, Strin
 
 /// Some users are deleted, and the worker sees to it.
 async fn purges(scene: &Scene) {
-    let ids = new_ids(20);
-    scene.users.put_all(&ids, 2).await.unwrap();
-    scene.rows.put_federated(&ids).await.unwrap();
+    let ids = scene.deleted_people(20).await;
     scene.publish_deletions(&ids).await;
     let endings = scene.final_endings(&ids).await;
     assert!(endings.values().all(|ending| ending.starts_with("SUCCESS")), "{endings:?}");

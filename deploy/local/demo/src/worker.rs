@@ -1,7 +1,7 @@
 //! The worker as a program of its own, told by environment alone.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -137,11 +137,6 @@ impl Worker {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()))?;
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("VmHWM")?;
         Ok(peak.trim().trim_end_matches(" kB").trim().parse()?)
-    }
-
-    #[must_use]
-    pub fn log_path(&self) -> &Path {
-        &self.log
     }
 
     /// Everything that it has logged.

@@ -1,6 +1,5 @@
 //! The broker is killed in the middle, and the worker goes on as the process that it is.
 
-use local_stack::users::new_ids;
 use local_stack::{Faults, Service};
 
 use crate::scene::{PATIENCE, Scene};
@@ -9,10 +8,8 @@ use crate::scene::{PATIENCE, Scene};
 async fn a_broker_killed_in_the_middle_loses_nothing() {
     let faults = Faults::up().unwrap();
     let scene = Scene::on(faults.stack.clone(), 4, &["--per-id", "2ms"]).await;
-    let ids = new_ids(2_200);
+    let ids = scene.deleted_people(2_200).await;
     let (before, after) = ids.split_at(2_000);
-    scene.users.put_all(&ids, 2).await.unwrap();
-    scene.rows.put_federated(&ids).await.unwrap();
     // Records are given up during the outage, and must be published again before anything of theirs is committed.
     let given_up_soon = [("KAFKA__PROPERTIES__DELIVERY_TIMEOUT_MS", "2000"), ("KAFKA__SESSION_TIMEOUT", "30s")];
     let mut worker = scene.worker(&given_up_soon).await;
