@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use local_stack::events::{Record, deletion};
 use local_stack::topics::DELETE;
@@ -17,6 +17,24 @@ use crate::scene::{PATIENCE, Scene};
 pub(super) async fn publish_on(topics: &Topics, ids: &[String], partition: i32) {
     let records: Vec<Record> = ids.iter().map(|id| deletion(id).on(partition)).collect();
     topics.publish(DELETE, &records).await.unwrap();
+}
+
+/// The same, as if they had been published then, milliseconds since 1970.
+pub(super) async fn publish_of(topics: &Topics, ids: &[String], partition: i32, time: i64) {
+    let records: Vec<Record> = ids.iter().map(|id| deletion(id).on(partition).of(time)).collect();
+    topics.publish(DELETE, &records).await.unwrap();
+}
+
+/// So many minutes ago, milliseconds since 1970.
+pub(super) fn minutes_ago(minutes: u64) -> i64 {
+    let time = UNIX_EPOCH.elapsed().unwrap().saturating_sub(Duration::from_mins(minutes));
+    i64::try_from(time.as_millis()).unwrap()
+}
+
+/// As people and tools write it.
+pub(super) fn written(time: i64) -> String {
+    let since = Duration::from_millis(time.try_into().unwrap());
+    humantime::format_rfc3339_millis(UNIX_EPOCH + since).to_string()
 }
 
 /// Who was told by this replay of a deletion; their sweeps are told without its name.

@@ -3,8 +3,7 @@
 
 use std::fs::File;
 use std::net::TcpListener;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use local_stack::{Stack, eventually};
@@ -103,7 +102,7 @@ impl Broker {
 
     /// [`USER`] may log in with this password from now on, and with no other.
     pub async fn set_password(&self, password: &str) {
-        let mut command = self.java(&["-XX:TieredStopAtLevel=1"]);
+        let mut command = self.stack.kafka_files.java(&["-XX:TieredStopAtLevel=1"]);
         command.args(["kafka.admin.ConfigCommand", "--bootstrap-server", &self.at(Listener::Plain), "--alter"]);
         command.args(["--entity-type", "users", "--entity-name", USER]);
         command.args(["--add-config", &format!("SCRAM-SHA-512=[password={password}]")]);
@@ -119,7 +118,7 @@ impl Broker {
         let tokens = format!("-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls={}", self.keys_of_tokens());
         let memory =
             ["-Xms96m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.net.preferIPv4Stack=true"];
-        let mut command = self.java(&memory);
+        let mut command = self.stack.kafka_files.java(&memory);
         command.arg(tokens).arg(format!("-Dlog4j2.configurationFile={}", logging.display()));
         command.arg("kafka.Kafka").arg(config).stdout(file.try_clone().unwrap()).stderr(file).stdin(Stdio::null());
         self.process = Some(command.spawn().unwrap());
@@ -127,13 +126,6 @@ impl Broker {
             std::fs::read_to_string(&log).unwrap().contains("Kafka Server started").then_some(())
         });
         started.await.unwrap_or_else(|error| panic!("{error:?}\n{}", std::fs::read_to_string(&log).unwrap()));
-    }
-
-    fn java(&self, options: &[&str]) -> Command {
-        let java = std::env::var_os("JAVA_HOME").map_or("java".into(), |home| PathBuf::from(home).join("bin/java"));
-        let mut command = Command::new(java);
-        command.args(options).arg("-cp").arg(format!("{}/*", self.stack.kafka_files.jars.display()));
-        command
     }
 
     fn port(&self, listener: Listener) -> u16 {

@@ -11,6 +11,8 @@ pub struct Record {
     pub payload: Option<Vec<u8>>,
     /// `None`: by key, or anywhere.
     pub partition: Option<i32>,
+    /// Milliseconds since 1970; `None`: now.
+    pub time: Option<i64>,
 }
 
 impl Record {
@@ -20,16 +22,23 @@ impl Record {
         self
     }
 
+    /// As if it had been published then, milliseconds since 1970.
+    #[must_use]
+    pub fn of(mut self, time: i64) -> Self {
+        self.time = Some(time);
+        self
+    }
+
     /// Anything, as it is.
     #[must_use]
     pub fn raw(payload: impl Into<Vec<u8>>) -> Self {
-        Self { key: None, payload: Some(payload.into()), partition: None }
+        Self { key: None, payload: Some(payload.into()), partition: None, time: None }
     }
 
     /// Without a payload, as a compaction's deletion is.
     #[must_use]
     pub fn tombstone() -> Self {
-        Self { key: None, payload: None, partition: None }
+        Self { key: None, payload: None, partition: None, time: None }
     }
 
     /// Bytes of the payload.
@@ -39,7 +48,7 @@ impl Record {
     }
 
     fn json(key: Option<String>, value: &Value) -> Self {
-        Self { key, payload: Some(value.to_string().into_bytes()), partition: None }
+        Self { key, payload: Some(value.to_string().into_bytes()), partition: None, time: None }
     }
 }
 

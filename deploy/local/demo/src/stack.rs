@@ -42,6 +42,17 @@ pub struct KafkaFiles {
     pub formatted: PathBuf,
 }
 
+impl KafkaFiles {
+    /// A Java with Kafka's classes, the broker and its tools.
+    #[must_use]
+    pub fn java(&self, options: &[&str]) -> Command {
+        let java = std::env::var_os("JAVA_HOME").map_or("java".into(), |home| PathBuf::from(home).join("bin/java"));
+        let mut command = Command::new(java);
+        command.args(options).arg("-cp").arg(format!("{}/*", self.jars.display()));
+        command
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct Postgres {
     pub host: String,

@@ -134,6 +134,9 @@ impl Topics {
             if let Some(partition) = record.partition {
                 message = message.partition(partition);
             }
+            if let Some(time) = record.time {
+                message = message.timestamp(time);
+            }
             match self.producer.send(message, Timeout::After(Duration::from_secs(30))).await {
                 Ok(_) => Ok(()),
                 Err((error, _)) => bail!("{name}: {error}"),
