@@ -6,7 +6,6 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use local_stack::events::{Record, deletion};
 use local_stack::topics::DELETE;
-use local_stack::users::new_ids;
 use local_stack::{Status, Topics};
 use serde_json::{Value, json};
 
@@ -60,17 +59,10 @@ pub(super) async fn until_told_by(scene: &Scene, replay: Option<&str>, ids: &[St
     all.unwrap_or_else(|error| panic!("{error:?}"))
 }
 
-pub(super) async fn people(scene: &Scene, count: usize) -> Vec<String> {
-    let ids = new_ids(count);
-    scene.users.put_all(&ids, 2).await.unwrap();
-    scene.rows.put_federated(&ids).await.unwrap();
-    ids
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_plan_applied_to_a_stopped_group_redoes_what_it_says_and_nothing_else() {
     let scene = Scene::with(2, &["--per-id", "0"]).await;
-    let ids = people(&scene, 50).await;
+    let ids = scene.deleted_people(50).await;
     let (early, rest) = ids.split_at(20);
     let (again, late) = rest.split_at(20);
     let folder = tempfile::tempdir().unwrap();
@@ -145,7 +137,7 @@ const BETWEEN: Duration = Duration::from_secs(5);
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replay_of_the_last_minutes_on_live_workers_redoes_exactly_that() {
     let scene = Scene::with(2, &["--per-id", "0"]).await;
-    let ids = people(&scene, 120).await;
+    let ids = scene.deleted_people(120).await;
     let (early, rest) = ids.split_at(40);
     let (again, late) = rest.split_at(40);
     let workers = [scene.worker(&[]).await, scene.worker(&[]).await];
@@ -181,7 +173,7 @@ async fn a_replay_of_the_last_minutes_on_live_workers_redoes_exactly_that() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_side_replay_does_its_stretch_and_leaves_the_workers_group_where_it_is() {
     let scene = Scene::with(2, &["--per-id", "0"]).await;
-    let ids = people(&scene, 30).await;
+    let ids = scene.deleted_people(30).await;
     let _worker = scene.worker(&[]).await;
     publish_on(&scene.topics, &ids, 0).await;
     until_told_by(&scene, None, &ids).await;

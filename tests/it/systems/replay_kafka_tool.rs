@@ -8,7 +8,7 @@ use local_stack::{Status, eventually};
 use serde_json::{Value, json};
 use user_purge_sync::domain::offset_map::OffsetMap;
 
-use super::replay::{minutes_ago, people, publish_of, publish_on, replay, until_told_by, written};
+use super::replay::{minutes_ago, publish_of, publish_on, replay, until_told_by, written};
 use crate::scene::{PATIENCE, Scene};
 
 /// Events published at one time.
@@ -19,7 +19,7 @@ const HELD: usize = 3;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_kafkas_own_tool_asks_for_is_done_again_and_nothing_else() {
     let scene = Scene::with(1, &["--per-id", "0"]).await;
-    let ids = people(&scene, 3 * WAVE + 1).await;
+    let ids = scene.deleted_people(3 * WAVE + 1).await;
     let (again, last) = (&ids[2 * WAVE..3 * WAVE], &ids[3 * WAVE..]);
     publish_of(&scene.topics, &ids[..WAVE], 0, minutes_ago(60)).await;
     publish_of(&scene.topics, &ids[WAVE..2 * WAVE], 0, minutes_ago(40)).await;

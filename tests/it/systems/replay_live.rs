@@ -10,7 +10,7 @@ use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use serde_json::{Value, json};
 
-use super::replay::{people, publish_on, replay, until_told_by};
+use super::replay::{publish_on, replay, until_told_by};
 use crate::scene::{PATIENCE, Scene};
 
 async fn committed(scene: &Scene) -> i64 {
@@ -26,7 +26,7 @@ fn assert_nothing_was_replayed(scene: &Scene) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_does_not_answer_in_time_is_told_and_does_nothing_later() {
     let scene = Scene::with(1, &["--per-id", "0"]).await;
-    let ids = people(&scene, 5).await;
+    let ids = scene.deleted_people(5).await;
     // Longer than it is stopped: its partitions stay its own.
     let mut worker = scene.worker(&[("KAFKA__SESSION_TIMEOUT", "45s")]).await;
     publish_on(&scene.topics, &ids, 0).await;
@@ -59,7 +59,7 @@ async fn who_does_not_answer_in_time_is_told_and_does_nothing_later() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rebalance_while_it_waits_cancels_it_and_nothing_moves() {
     let scene = Scene::with(1, &["--per-id", "0"]).await;
-    let ids = people(&scene, 2).await;
+    let ids = scene.deleted_people(2).await;
     let patient = [
         ("DRAIN_TIMEOUT", "30s"),
         ("SHUTDOWN_TIMEOUT", "40s"),

@@ -5,7 +5,7 @@ use std::path::Path;
 use local_stack::topics::DELETE;
 use serde_json::{Value, json};
 
-use super::replay::{minutes_ago, people, publish_of, publish_on, replay, set, told_by, until_told_by, written};
+use super::replay::{minutes_ago, publish_of, publish_on, replay, set, told_by, until_told_by, written};
 use crate::scene::{PATIENCE, Scene};
 
 /// Events of a partition that were published at one time.
@@ -28,7 +28,7 @@ struct Case {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_selector_redoes_what_its_plan_says() {
     let scene = Scene::with(5, &["--per-id", "0"]).await;
-    let ids = people(&scene, PARTITIONS * EACH + UNDONE + PARTITIONS).await;
+    let ids = scene.deleted_people(PARTITIONS * EACH + UNDONE + PARTITIONS).await;
     let (done, rest) = ids.split_at(PARTITIONS * EACH);
     let (undone, late) = rest.split_at(UNDONE);
     let of: Vec<&[String]> = done.chunks(EACH).collect();
@@ -109,10 +109,10 @@ async fn is_planned(scene: &Scene, folder: &Path, (number, case): (usize, &Case)
     assert_eq!(plan.code, 0, "{selector:?}: {}{}", plan.output, plan.errors);
     let told: Value = plan.output.parse().unwrap();
     assert_eq!(told["partitions"].as_array().unwrap().len(), 1, "{selector:?}: {told}");
-    let move_ = &told["partitions"][0];
+    let planned = &told["partitions"][0];
     let seconds = |time: i64| format!("{}Z", written(time).split_once('.').unwrap().0);
     assert_eq!(
-        (&move_["partition"], &move_["old"], &move_["new"], &move_["first"], &move_["clamped"]),
+        (&planned["partition"], &planned["old"], &planned["new"], &planned["first"], &planned["clamped"]),
         (&json!(number), &json!(EACH), &json!(case.new), &json!(case.first.map(seconds)), &Value::Null),
         "{selector:?}: {told}"
     );
