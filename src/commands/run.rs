@@ -12,7 +12,7 @@ use super::life::Life;
 use super::renewal::Renewal;
 use super::world::{self, Dependencies};
 use crate::adapters::kafka::Topic;
-use crate::adapters::kafka::topic_admin::TopicError;
+use crate::adapters::kafka::topic_admin::{TopicAdmin, TopicError};
 use crate::admin::overview::{About, Overview};
 use crate::admin::{self, Health, Shown};
 use crate::domain::ids::InputTopic;
@@ -82,28 +82,26 @@ fn topics(mode: PurgeMode) -> Vec<Topic> {
 /// Waits for Kafka; a missing topic, or a Kafka that refuses us, ends the start.
 async fn await_topics(settings: &Settings, wanted: &[Topic], lifecycle: &Lifecycle) -> anyhow::Result<Option<Exit>> {
     let admin = world::topic_admin(settings)?;
+    let required = required(&admin, wanted, &settings.kafka.brokers);
+    Ok(lifecycle.drain().run_until_cancelled(required).await.unwrap_or(Some(Exit::Done)))
+}
+
+async fn required(admin: &TopicAdmin, wanted: &[Topic], brokers: &str) -> Option<Exit> {
     let mut told = false;
     loop {
-        let required = tokio::select! {
-            required = admin.require(wanted) => required,
-            () = lifecycle.drain().cancelled() => return Ok(Some(Exit::Done)),
-        };
-        match required {
-            Ok(()) => return Ok(None),
+        match admin.require(wanted).await {
+            Ok(()) => return None,
             Err(TopicError::Unreachable(_)) if !told => {
-                tracing::warn!(brokers = settings.kafka.brokers, "kafka does not answer yet (kafka.brokers)");
+                tracing::warn!(brokers, "kafka does not answer yet (kafka.brokers)");
                 told = true;
             }
             Err(TopicError::Unreachable(_)) => {}
             Err(error) => {
                 tracing::error!(%error, "held at start");
-                return Ok(Some(Exit::Held));
+                return Some(Exit::Held);
             }
         }
-        tokio::select! {
-            () = tokio::time::sleep(KAFKA_PAUSE) => {}
-            () = lifecycle.drain().cancelled() => return Ok(Some(Exit::Done)),
-        }
+        tokio::time::sleep(KAFKA_PAUSE).await;
     }
 }
 
@@ -154,17 +152,17 @@ mod tests {
         let settings = Loaded::load(None, variables.into_iter()).unwrap().settings;
         let (lifecycle, runtime) = (Lifecycle::new(), tokio::runtime::Runtime::new().unwrap());
         let stopped = runtime.block_on(async {
-            let stopping = async {
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                lifecycle.drain().cancel();
-                tokio::time::sleep(Duration::from_secs(2)).await;
+            // In this order: it asks first.
+            let stopped = async {
+                tokio::join!(
+                    biased;
+                    await_topics(&settings, &[Topic::Status], &lifecycle),
+                    async { lifecycle.drain().cancel() },
+                )
             };
-            tokio::select! {
-                exit = await_topics(&settings, &[Topic::Status], &lifecycle) => exit.unwrap(),
-                () = stopping => None,
-            }
+            tokio::time::timeout(Duration::from_secs(2), stopped).await
         });
         runtime.shutdown_background();
-        assert_eq!(stopped, Some(Exit::Done));
+        assert_eq!(stopped.unwrap().0.unwrap(), Some(Exit::Done));
     }
 }

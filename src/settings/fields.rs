@@ -63,7 +63,8 @@ pub(super) fn dotted<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTree
 pub(super) mod duration {
     use std::time::Duration;
 
-    use serde::{Deserializer, Serializer, de::Error};
+    pub use humantime_serde::serialize;
+    use serde::{Deserializer, de::Error};
 
     /// Far above what makes sense, far below what sums of times can hold.
     const LONGEST: Duration = Duration::from_hours(365 * 24);
@@ -71,10 +72,6 @@ pub(super) mod duration {
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
         let time: Duration = humantime_serde::deserialize(deserializer)?;
         if time > LONGEST { Err(D::Error::custom("must be at most 365days")) } else { Ok(time) }
-    }
-
-    pub fn serialize<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-        humantime_serde::serialize(time, serializer)
     }
 }
 
