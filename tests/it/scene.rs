@@ -8,6 +8,11 @@ use local_stack::records::Written;
 use local_stack::topics::{DELAY, DELETE, FAILED, REQUEST};
 use local_stack::users::new_ids;
 use local_stack::{KeycloakRows, Records, Stack, StandIn, Status, Statuses, Topics, Users, Worker, eventually};
+use user_purge_sync::domain::offset_map::OffsetMap;
+
+/// Who cannot be done is tried for as long as a test takes.
+pub const TIRELESS: [(&str, &str); 3] =
+    [("RETRY__ATTEMPTS", "1000"), ("RETRY__TIME", "10min"), ("RETRY__MAX_PAUSE", "1s")];
 
 /// Of anything that takes a moment; long, because four tests share two cores, and often not alone.
 pub const PATIENCE: Duration = Duration::from_secs(90);
@@ -83,6 +88,24 @@ impl Scene {
     pub async fn until(&self, what: &str, mut is_so: impl AsyncFnMut() -> bool) {
         let look = async || is_so().await.then_some(());
         eventually(what, PATIENCE, look).await.unwrap_or_else(|error| panic!("{error:?}"));
+    }
+
+    /// No unit is held any more: `budget_returns_to_zero`.
+    pub async fn until_budget_is_whole(&self, worker: &Worker) {
+        let whole = async || {
+            let held = worker.metric("user_purge_sync_budget_units", &[]).await;
+            held.is_ok_and(|held| held < 0.5)
+        };
+        self.until("budget_returns_to_zero", whole).await;
+    }
+
+    /// Of the one partition of deletions all but this offset is done: the commit is before it, its map has those behind.
+    pub async fn is_held_at(&self, held: i64) -> bool {
+        let Ok(progress) = self.topics.progress(&[DELETE]).await else { return false };
+        let Some(place) = progress.into_values().next() else { return false };
+        let map = OffsetMap::decode(&place.metadata, place.committed);
+        place.committed == held
+            && map.is_some_and(|map| (held + 1..place.end).all(|offset| map.settles(offset, Some(0))))
     }
 
     /// The outage lasts so long, and fails nobody meanwhile.

@@ -88,11 +88,7 @@ impl Storm {
 
     pub(super) async fn assert_budget_is_whole(&self) {
         for worker in &self.workers {
-            let whole = async || {
-                let held = worker.metric("user_purge_sync_budget_units", &[]).await;
-                held.is_ok_and(|held| held < 0.5)
-            };
-            self.scene.until("budget_returns_to_zero", whole).await;
+            self.scene.until_budget_is_whole(worker).await;
         }
     }
 }

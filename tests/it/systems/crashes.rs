@@ -5,13 +5,11 @@ use std::time::{Duration, Instant};
 
 use local_stack::Records;
 use local_stack::events::{Record, deletion, deletion_with_managed, request_all};
-use local_stack::eventually;
 use local_stack::topics::{DELAY, DELETE, REQUEST};
 use local_stack::users::new_ids;
 use serde_json::{Value, json};
-use user_purge_sync::domain::offset_map::OffsetMap;
 
-use crate::scene::{PATIENCE, Scene};
+use crate::scene::{PATIENCE, Scene, TIRELESS};
 
 const EVENTS: usize = 5_000;
 /// Long enough for work to be under way, short enough that ten of them end in the middle.
@@ -108,20 +106,13 @@ async fn a_crash_redoes_little() {
     let ids = new_ids(400);
     scene.users.put_all(&ids, 2).await.unwrap();
     scene.sync_api.behave(&json!({"falseIds": [&ids[0]]})).await.unwrap();
-    let patient = [("RETRY__ATTEMPTS", "1000"), ("RETRY__TIME", "10min"), ("RETRY__MAX_PAUSE", "1s")];
-    let mut worker = scene.worker(&patient).await;
+    let mut worker = scene.worker(&TIRELESS).await;
     scene.publish_deletions(&ids).await;
     scene.final_endings(&ids[1..]).await;
-    let mapped = eventually("all but the first are in the map", PATIENCE, async || {
-        let progress = scene.topics.progress(&[DELETE]).await.ok()?;
-        let place = progress.into_values().next()?;
-        let map = OffsetMap::decode(&place.metadata, place.committed)?;
-        (place.committed == 0 && (1..400).all(|offset| map.settles(offset, Some(0)))).then_some(())
-    });
-    mapped.await.unwrap_or_else(|error| panic!("{error:?}"));
+    scene.until("all but the first are in the map", async || scene.is_held_at(0).await).await;
     worker.kill9().unwrap();
 
-    let second = scene.worker(&patient).await;
+    let second = scene.worker(&TIRELESS).await;
     scene.sync_api.behave_normally().await.unwrap();
     scene.final_endings(&ids).await;
     scene.inputs_committed().await;

@@ -68,8 +68,7 @@ async fn a_token_range_is_worked_page_by_page_and_summed_up_and_a_wide_one_is_re
     assert_eq!(range.value["failInfo"]["error"], "range_too_wide");
     // Those who were purged are swept later.
     scene.all_committed().await;
-    let held = async || worker.metric("user_purge_sync_budget_units", &[]).await.unwrap();
-    scene.until("no unit is held", async || held().await < 0.5).await;
+    scene.until_budget_is_whole(&worker).await;
     keyspace.drop().await;
 }
 

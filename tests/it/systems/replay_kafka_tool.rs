@@ -3,13 +3,12 @@
 
 use std::collections::BTreeMap;
 
+use local_stack::Status;
 use local_stack::topics::DELETE;
-use local_stack::{Status, eventually};
 use serde_json::{Value, json};
-use user_purge_sync::domain::offset_map::OffsetMap;
 
 use super::replay::{minutes_ago, publish_of, publish_on, replay, until_told_by, written};
-use crate::scene::{PATIENCE, Scene};
+use crate::scene::{PATIENCE, Scene, TIRELESS};
 
 /// Events published at one time.
 const WAVE: usize = 8;
@@ -54,19 +53,12 @@ async fn what_kafkas_own_tool_asks_for_is_done_again_and_nothing_else() {
 /// A worker that is stopped when it has done all but one: the commit is before that one, its map has those behind.
 async fn hold_one(scene: &Scene, ids: &[String], held: usize) {
     scene.sync_api.behave(&json!({ "falseIds": [&ids[held]] })).await.unwrap();
-    let patient = [("RETRY__ATTEMPTS", "1000"), ("RETRY__TIME", "10min"), ("RETRY__MAX_PAUSE", "1s")];
-    let mut worker = scene.worker(&patient).await;
+    let mut worker = scene.worker(&TIRELESS).await;
     let held = i64::try_from(held).unwrap();
-    let is_mapped = async || {
-        let place = scene.topics.progress(&[DELETE]).await.ok()?.into_values().next()?;
-        let map = OffsetMap::decode(&place.metadata, place.committed)?;
-        let are_behind = (held + 1..place.end).all(|offset| map.settles(offset, Some(0)));
-        (place.committed == held && are_behind).then_some(())
-    };
-    eventually("all but one are done", PATIENCE, is_mapped).await.unwrap_or_else(|error| panic!("{error:?}"));
+    scene.until("all but one are done", async || scene.is_held_at(held).await).await;
     worker.term().unwrap();
     worker.until_ended(PATIENCE).await.unwrap();
-    assert_eq!(is_mapped().await, Some(()), "so it is left");
+    assert!(scene.is_held_at(held).await, "so it is left");
 }
 
 /// What Kafka's tool prints.
