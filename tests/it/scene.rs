@@ -90,15 +90,6 @@ impl Scene {
         eventually(what, PATIENCE, look).await.unwrap_or_else(|error| panic!("{error:?}"));
     }
 
-    /// No unit is held any more: `budget_returns_to_zero`.
-    pub async fn until_budget_is_whole(&self, worker: &Worker) {
-        let whole = async || {
-            let held = worker.metric("user_purge_sync_budget_units", &[]).await;
-            held.is_ok_and(|held| held < 0.5)
-        };
-        self.until("budget_returns_to_zero", whole).await;
-    }
-
     /// Of the one partition of deletions all but this offset is done: the commit is before it, its map has those behind.
     pub async fn is_held_at(&self, held: i64) -> bool {
         let Ok(progress) = self.topics.progress(&[DELETE]).await else { return false };
@@ -206,6 +197,11 @@ pub fn counts(endings: &BTreeMap<String, String>) -> BTreeMap<&str, usize> {
         *counts.entry(ending.as_str()).or_default() += 1;
     }
     counts
+}
+
+/// Its whole budget is free.
+pub async fn holds_no_unit(worker: &Worker) -> bool {
+    worker.metric("user_purge_sync_budget_units", &[]).await.is_ok_and(|held| held < 0.5)
 }
 
 /// 0 closed, 1 open, 2 held; below 0 while the worker does not say.

@@ -8,6 +8,7 @@ use local_stack::topics::{DELAY, FAILED, STATUS};
 
 use super::people::People;
 use super::storm::Storm;
+use crate::scene::holds_no_unit;
 
 /// What must not be; counted, so that the report tells what was found.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -88,7 +89,7 @@ impl Storm {
 
     pub(super) async fn assert_budget_is_whole(&self) {
         for worker in &self.workers {
-            self.scene.until_budget_is_whole(worker).await;
+            self.scene.until("budget_returns_to_zero", async || holds_no_unit(worker).await).await;
         }
     }
 }

@@ -7,7 +7,7 @@ use local_stack::events::request_range;
 use local_stack::topics::REQUEST;
 
 use crate::cassandra::support::{Keyspace, USER_TABLE};
-use crate::scene::{PATIENCE, Scene};
+use crate::scene::{PATIENCE, Scene, holds_no_unit};
 
 /// One more than a range may hold.
 const ROWS: usize = 10_001;
@@ -68,7 +68,7 @@ async fn a_token_range_is_worked_page_by_page_and_summed_up_and_a_wide_one_is_re
     assert_eq!(range.value["failInfo"]["error"], "range_too_wide");
     // Those who were purged are swept later.
     scene.all_committed().await;
-    scene.until_budget_is_whole(&worker).await;
+    scene.until("no unit is held", async || holds_no_unit(&worker).await).await;
     keyspace.drop().await;
 }
 
