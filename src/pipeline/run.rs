@@ -144,7 +144,8 @@ fn carry_out(world: World, effect: Effect) -> BoxFuture<'static, (Completion, Du
             },
             Effect::Probe(stage) => Completion::Probe(stage, probe(&world, stage).await),
             Effect::ProbeSync(controls) => {
-                let request = uuid::Uuid::new_v4().to_string();
+                // Whoever reads the service's logs tells them from the calls that are work.
+                let request = format!("probe-{}", uuid::Uuid::new_v4());
                 let answer = world.index.sync(&ObjectType::user(), &controls, &request).await;
                 Completion::ProbeSync(controls, answer)
             }

@@ -8,6 +8,7 @@ use local_stack::records::Written;
 use local_stack::topics::{DELAY, DELETE, FAILED, REQUEST};
 use local_stack::users::new_ids;
 use local_stack::{KeycloakRows, Records, Stack, StandIn, Status, Statuses, Topics, Users, Worker, eventually};
+use serde_json::Value;
 use user_purge_sync::domain::offset_map::OffsetMap;
 
 /// Who cannot be done is tried for as long as a test takes.
@@ -197,6 +198,24 @@ pub fn counts(endings: &BTreeMap<String, String>) -> BTreeMap<&str, usize> {
         *counts.entry(ending.as_str()).or_default() += 1;
     }
     counts
+}
+
+/// Users with a follow-up of that kind.
+pub fn followed(delayed: &[Written], why: &str) -> BTreeSet<String> {
+    let of_that_kind = delayed.iter().filter(|record| record.value["edata"]["followUp"]["why"] == why);
+    of_that_kind.filter_map(|record| record.key.clone()).collect()
+}
+
+/// Users in such calls of the stand-in.
+pub fn in_calls(calls: &Value, is_such: impl Fn(&Value) -> bool) -> BTreeSet<String> {
+    let such = calls["recent"].as_array().unwrap().iter().filter(|call| is_such(call));
+    let ids = such.flat_map(|call| call["ids"].as_array().unwrap());
+    ids.map(|id| id.as_str().unwrap().to_owned()).collect()
+}
+
+/// Its users are controls.
+pub fn is_probe(call: &Value) -> bool {
+    call["requestId"].as_str().is_some_and(|id| id.starts_with("probe-"))
 }
 
 /// Its whole budget is free.

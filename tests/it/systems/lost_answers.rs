@@ -1,26 +1,11 @@
 //! Answers of the Sync API that come too late or never: the work may be done all the same.
 
-use std::collections::BTreeSet;
-
 use local_stack::Records;
 use local_stack::records::Written;
 use local_stack::topics::DELAY;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::scene::{PATIENCE, Scene, counts};
-
-/// Users with a follow-up of that kind.
-fn followed(delayed: &[Written], why: &str) -> BTreeSet<String> {
-    let of_that_kind = delayed.iter().filter(|record| record.value["edata"]["followUp"]["why"] == why);
-    of_that_kind.filter_map(|record| record.key.clone()).collect()
-}
-
-/// Users in calls that ended so.
-fn in_calls(calls: &Value, end: &str) -> BTreeSet<String> {
-    let of_that_end = calls["recent"].as_array().unwrap().iter().filter(|call| call["end"] == end);
-    let ids = of_that_end.flat_map(|call| call["ids"].as_array().unwrap());
-    ids.map(|id| id.as_str().unwrap().to_owned()).collect()
-}
+use crate::scene::{PATIENCE, Scene, counts, followed, in_calls};
 
 async fn scene_of(users: usize) -> (Scene, Records, Vec<String>) {
     let scene = Scene::set().await;
@@ -41,7 +26,7 @@ async fn a_sync_is_made_again_after_an_answer_was_lost() {
     assert_eq!(counts(&first), [("SUCCESS purged", ids.len())].into());
     let calls = scene.sync_api.calls().await.unwrap();
     assert_eq!(calls["ends"]["closed"], losing);
-    let lost = in_calls(&calls, "closed");
+    let lost = in_calls(&calls, |call| call["end"] == "closed");
     let written = |all: &[Written]| followed(all, "sync").len() >= lost.len();
     let all = delayed.until("a follow-up for each lost answer", PATIENCE, written).await;
     assert_eq!(followed(&all.unwrap_or_else(|error| panic!("{error:?}")), "sync"), lost);
@@ -63,7 +48,9 @@ async fn a_sync_api_that_is_slower_than_its_timeout_fails_nobody() {
 
     let endings = scene.final_endings(&ids).await;
     assert!(endings.values().all(|ending| ending.starts_with("SUCCESS")), "{:?}", scene.statuses.endings());
-    let lost = in_calls(&scene.sync_api.calls().await.unwrap(), "abandoned");
+    let calls = scene.sync_api.calls().await.unwrap();
+    // A probe's too: where nobody else is at hand, its controls are users who wait.
+    let lost = in_calls(&calls, |call| call["end"] == "abandoned");
     assert!(!lost.is_empty(), "no call was too slow");
     scene.all_committed().await;
     let followed = followed(&delayed.all(), "sync");

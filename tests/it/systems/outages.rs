@@ -6,7 +6,7 @@ use local_stack::users::new_ids;
 use serde_json::{Value, json};
 
 use crate::door::Door;
-use crate::scene::{PATIENCE, Scene, breaker_of, counts};
+use crate::scene::{PATIENCE, Scene, breaker_of, counts, is_probe};
 
 const USERS: usize = 150;
 
@@ -28,6 +28,9 @@ async fn an_outage_dead_letters_nothing(behaviour: Value, reason: &str) {
     });
     held.await.unwrap_or_else(|error| panic!("{error:?}"));
     scene.assert_nobody_failed();
+    let calls = scene.sync_api.calls().await.unwrap();
+    let last = calls["recent"].as_array().unwrap().last().unwrap();
+    assert!(is_probe(last), "behind an open breaker there are probes alone, and they say so: {last}");
     let log = worker.log();
     let opened = log.lines().find(|line| line.contains("the dependency is away")).unwrap_or_else(|| panic!("{log}"));
     assert!(opened.contains(&format!("\"reason\":\"{reason}\"")), "{opened}");
