@@ -100,6 +100,49 @@ fn one_bad_user_hurts_nobody() {
     }
 }
 
+/// The row is blanked while a probe, which read the old one, is still at work.
+#[test]
+fn a_probe_whose_answer_is_lost_is_never_the_last_to_write() {
+    let mut play = Play::new();
+    play.step(&Step::Resync { user: 1, partition: 0 });
+    play.heal();
+    play.step(&Step::Resync { user: 2, partition: 0 });
+    for _ in 0..5 {
+        play.until_fails(|call| matches!(call, Effect::Sync(..)), Fault::Away);
+    }
+    play.until_fails(|call| matches!(call, Effect::ProbeSync(..)), Fault::Away);
+    play.step(&Step::Delete { user: 1 });
+    play.step(&Step::Resync { user: 1, partition: 0 });
+    play.heal();
+    play.all_is_settled();
+}
+
+/// The same where every user is in work, and who waits is the control.
+#[test]
+fn a_probe_of_who_waits_is_never_the_last_to_write() {
+    let mut play = Play::new();
+    play.step(&Step::Resync { user: 0, partition: 0 });
+    for _ in 0..5 {
+        play.until_fails(|call| matches!(call, Effect::Sync(..)), Fault::Away);
+    }
+    (1..USERS).for_each(|user| play.step(&Step::Resync { user, partition: 0 }));
+    play.until_fails(|call| matches!(call, Effect::ProbeSync(..)), Fault::Away);
+    (1..USERS).for_each(|user| play.step(&Step::Delete { user }));
+    play.heal();
+    play.all_is_settled();
+}
+
+/// The row is blanked between a call whose answer is lost and the next one.
+#[test]
+fn a_lost_answer_is_never_the_last_to_write() {
+    let mut play = Play::new();
+    play.step(&Step::Resync { user: 1, partition: 0 });
+    play.until_fails(|call| matches!(call, Effect::Sync(..)), Fault::Away);
+    play.step(&Step::Delete { user: 1 });
+    play.heal();
+    play.all_is_settled();
+}
+
 /// The watchdog ends a process that is stuck, not one that had nothing to do for long.
 #[test]
 fn who_has_waited_for_work_is_not_stalled() {

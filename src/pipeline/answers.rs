@@ -67,7 +67,6 @@ impl Stage {
                 return call.items.iter().filter_map(|item| self.refuse(*item, failure, now)).collect();
             }
             Disposition::Retry(Blame::Call) => {
-                self.lose_answers(call, failure);
                 self.options.limiter.failed(call.started, now);
                 if !call.split && call.items.len() > 1 {
                     self.breaker.failed(now);
@@ -76,7 +75,6 @@ impl Stage {
             }
             Disposition::Retry(Blame::Server) => {
                 self.options.limiter.failed(call.started, now);
-                self.lose_answers(call, failure);
                 self.breaker.failed(now);
                 self.all_again(call, failure, now);
             }
@@ -181,18 +179,7 @@ impl Stage {
     fn end<T>(&mut self, item: ItemKey, result: Result<T, String>, now: Instant) -> Option<Ended<T>> {
         let track = self.tracks.remove(&item)?;
         let took = now.saturating_duration_since(track.entered);
-        Some(Ended { item, result, attempts: track.attempts, took, answer_lost: track.answer_lost })
-    }
-
-    fn lose_answers(&mut self, call: &Call, failure: &Failure) {
-        if !failure.may_have_acted {
-            return;
-        }
-        for item in &call.items {
-            if let Some(track) = self.tracks.get_mut(item) {
-                track.answer_lost = true;
-            }
-        }
+        Some(Ended { item, result, attempts: track.attempts, took })
     }
 
     fn all_again(&mut self, call: &Call, failure: &Failure, now: Instant) {
@@ -235,20 +222,6 @@ mod tests {
         let retry = RetryPolicy { attempts: 8, time, first_pause, max_pause, jitter: Jitter::seeded(0) };
         let (linger, pace) = ([Duration::ZERO; 2], Duration::ZERO);
         Stage::new(StageOptions { limiter: Limiter::fixed(2, 1), linger, retry, pace })
-    }
-
-    #[test]
-    fn an_answer_is_lost_only_where_the_call_may_have_been_heard() {
-        for (failure, is_lost) in [
-            (Failure::new(Disposition::Retry(Blame::Server), "http_502"), true),
-            (Failure::new(Disposition::Retry(Blame::Server), "connection").unheard(), false),
-        ] {
-            let (mut stage, now) = (stage(), Instant::now());
-            stage.enter(ItemKey(1), (Class::Fresh, ObjectType::user()), now, now);
-            let Some(Work::Call(call, _)) = stage.next(now, &|_| true, &mut Vec::new()) else { panic!("due") };
-            assert!(stage.finish::<()>(call, Err(failure), now).is_empty());
-            assert_eq!(stage.lost_answer(ItemKey(1)), is_lost);
-        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::engine::{Effect, Engine, Now, StageName};
 use super::item::{Branch, Item, ItemKey, Phase};
 use super::stage::{CallId, Ended, Stage, Work};
+use crate::domain::event::Why;
 use crate::domain::ids::{ObjectType, UserId};
 use crate::domain::join::{Branches, PurgeEnd, SyncEnd, join};
 use crate::domain::outcome::{Ending, Reason, StageReport, StageStatus};
@@ -166,6 +167,13 @@ impl Engine {
     }
 
     pub(super) fn synced(&mut self, call: CallId, answer: CallResult<Synced>, now: Now) {
+        if answer.as_ref().is_err_and(Failure::leaves_in_doubt) {
+            for key in self.sync.items_of(call) {
+                if let Some(item) = self.items.get_mut(key) {
+                    item.answer_lost = true;
+                }
+            }
+        }
         for ended in self.sync.finish(call, answer, now.at) {
             self.sync_ended(&ended, now);
         }
@@ -180,8 +188,6 @@ impl Engine {
         };
         item.sync = Branch::Ended(end);
         item.reports.sync = report(status, ended);
-        item.answer_lost |= ended.answer_lost;
-        item.sync_in_doubt = ended.answer_lost && ended.result.is_err();
         if end == SyncEnd::Indexed && item.object_type.is_user() {
             self.controls.proved(item.user.clone());
         }
@@ -229,7 +235,7 @@ impl Engine {
     }
 
     pub(super) fn cleared(&mut self, call: CallId, answer: Result<(), Failure>, now: Now) {
-        let size = self.clear.size_of(call);
+        let size = self.clear.items_of(call).len();
         let answer = answer.map(|()| std::iter::repeat_with(|| Ok(())).take(size).collect());
         for ended in self.clear.finish(call, answer, now.at) {
             self.clear_ended(&ended, now);
@@ -246,7 +252,7 @@ impl Engine {
 
     /// Joins the branches: the outcome, when both have ended.
     pub(super) fn finish_if_done(&mut self, key: ItemKey, now: Now) {
-        let Some(item) = self.items.get(&key) else { return };
+        let Some(item) = self.items.get_mut(&key) else { return };
         let busy = |stage: &Stage| stage.holds(key);
         if busy(&self.sync) || busy(&self.purge) || busy(&self.clear) || busy(&self.lookup) {
             return;
@@ -266,14 +272,15 @@ impl Engine {
             dry_run: self.rules.purge_mode == PurgeMode::DryRun,
         });
         self.last_progress = now.at;
+        item.answer_lost &= !follow_ups.contains(&Why::Sync);
         self.tell(key, ending, &follow_ups, now);
         self.release_line(key, now);
     }
 
-    /// The line is free at the outcome, unless a lost answer may still land.
+    /// The line is free at the outcome, unless a lost answer may still land and nothing comes after it.
     pub(super) fn release_line(&mut self, key: ItemKey, now: Now) {
         let Some(item) = self.items.get(&key) else { return };
-        let keep = item.sync_in_doubt.then(|| now.at + self.rules.ambiguity);
+        let keep = item.answer_lost.then(|| now.at + self.rules.ambiguity);
         let user = item.user.clone();
         if let Some(next) = self.lines.release(&user, keep) {
             self.start_lookup(next, now);

@@ -82,16 +82,28 @@ impl Engine {
 
     /// One control that comes back true: the service works. None: it is away, whatever it says.
     pub(super) fn sync_probed(&mut self, controls: &[UserId], answer: CallResult<Synced>, now: Now) {
+        let lost = answer.as_ref().is_err_and(Failure::leaves_in_doubt);
         for user in controls {
-            if let Some(next) = self.lines.release_by_probe(user) {
-                self.start_lookup(next, now);
-            }
+            self.release_control(user, lost, now);
         }
         let verdict = answer.and_then(|answers| {
             let works = answers.iter().any(Result::is_ok);
             if works { Ok(()) } else { Err(Failure::new(Disposition::Retry(Blame::Server), "controls_not_indexed")) }
         });
         self.probed(StageName::Sync, Some(verdict), now);
+    }
+
+    /// Also what a probe does may land after its answer was lost: who waits for this user waits for that, and an item
+    /// of this user's own is synced again.
+    fn release_control(&mut self, user: &UserId, lost: bool, now: Now) {
+        let own = self.lines.holder(user).filter(|_| lost).and_then(|key| self.items.get_mut(&key));
+        if let Some(item) = own {
+            item.answer_lost = true;
+        }
+        let keep = lost.then(|| now.at + self.rules.ambiguity);
+        if let Some(next) = self.lines.release_by_probe(user, keep) {
+            self.start_lookup(next, now);
+        }
     }
 
     pub(super) fn probed(&mut self, stage: StageName, verdict: Option<Result<(), Failure>>, now: Now) {

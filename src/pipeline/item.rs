@@ -57,9 +57,8 @@ pub struct Item {
     pub purge_since: Option<Instant>,
     /// Other Sunbird jobs still write what the sync reads.
     pub sync_not_before: Instant,
+    /// A sync of this user ended without a definite answer: it may still land, and no follow-up syncs again.
     pub answer_lost: bool,
-    /// The last sync of this item ended without a definite answer.
-    pub sync_in_doubt: bool,
     pub protection: Option<Protection>,
     /// The Admin API step ended the user's access.
     pub access_ended: bool,

@@ -51,14 +51,6 @@ impl Lines {
         free
     }
 
-    /// The probe is done with the user: who is next, where the line was the probe's.
-    pub fn release_by_probe(&mut self, user: &UserId) -> Option<ItemKey> {
-        match self.lines.get(user)?.holder {
-            Holder::Probe => self.advance(user),
-            Holder::Item(_) | Holder::Kept => None,
-        }
-    }
-
     /// The holder is done: who is next. With `keep`, the line opens only then.
     pub fn release(&mut self, user: &UserId, keep: Option<Instant>) -> Option<ItemKey> {
         if let Some(until) = keep {
@@ -68,6 +60,14 @@ impl Lines {
             return None;
         }
         self.advance(user)
+    }
+
+    /// The same of the probe, where the line was the probe's.
+    pub fn release_by_probe(&mut self, user: &UserId, keep: Option<Instant>) -> Option<ItemKey> {
+        match self.lines.get(user)?.holder {
+            Holder::Probe => self.release(user, keep),
+            Holder::Item(_) | Holder::Kept => None,
+        }
     }
 
     /// An item that still waits gives up its place.

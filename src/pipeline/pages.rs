@@ -126,7 +126,6 @@ impl Engine {
             started: event.received,
             sync_not_before: event.sync_not_before,
             answer_lost: false,
-            sync_in_doubt: false,
             protection: None,
             access_ended: false,
             purge_since: None,

@@ -82,7 +82,7 @@ impl Engine {
         let idle = matches!(item.sync, Branch::Due | Branch::Ended(SyncEnd::NotDue | SyncEnd::Disabled))
             && matches!(item.purge, Branch::Due | Branch::Ended(PurgeEnd::NotDue | PurgeEnd::Disabled));
         let in_call = self.sync.is_in_call(key) || self.purge.is_in_call(key);
-        item.phase == Phase::Publishing || !idle || in_call || self.sync.lost_answer(key)
+        item.phase == Phase::Publishing || !idle || in_call || item.answer_lost
     }
 
     pub(super) fn is_draining(&self) -> bool {

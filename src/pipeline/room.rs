@@ -32,7 +32,6 @@ impl Engine {
         let missing = units.saturating_sub(self.budget.free(class));
         for (_, _, key) in stuck.into_iter().take(missing) {
             let Some(item) = self.items.get_mut(&key) else { continue };
-            item.sync_in_doubt |= self.sync.lost_answer(key);
             if item.sync == Branch::Due && self.sync.leave(key) {
                 item.sync = Branch::Ended(SyncEnd::Waiting);
             } else if self.purge.leave(key) && self.clear.leave(key) {
@@ -65,7 +64,6 @@ impl Engine {
             }
             Phase::Lookup | Phase::Branches => {}
         }
-        item.sync_in_doubt |= self.sync.lost_answer(key);
         self.drop_item(key, now);
     }
 

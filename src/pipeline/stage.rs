@@ -45,8 +45,6 @@ pub struct Ended<T> {
     pub attempts: u32,
     /// Since it could be called.
     pub took: Duration,
-    /// A call that contained it ended without a definite answer: it may still land.
-    pub answer_lost: bool,
 }
 
 /// Where the items are, for the metrics.
@@ -78,7 +76,6 @@ pub(super) struct Track {
     pub(super) attempts: u32,
     /// Time of calls alone: what it waited for its turn, for a probe or behind the breaker is no time of an attempt.
     pub(super) spent: Duration,
-    pub(super) answer_lost: bool,
 }
 
 #[derive(Debug)]
@@ -151,7 +148,6 @@ impl Stage {
             since: now,
             attempts: 0,
             spent: Duration::ZERO,
-            answer_lost: false,
         };
         self.tracks.insert(item, track);
         self.queue(item, not_before, now);
@@ -186,14 +182,9 @@ impl Stage {
         self.tracks.get(&item).is_some_and(|track| track.place == Place::InCall)
     }
 
-    /// How many items a call under way carries.
-    pub fn size_of(&self, call: CallId) -> usize {
-        self.calls.get(&call).map_or(0, |call| call.items.len())
-    }
-
-    /// Whether a call that contained the item ended without a definite answer.
-    pub fn lost_answer(&self, item: ItemKey) -> bool {
-        self.tracks.get(&item).is_some_and(|track| track.answer_lost)
+    /// What a call under way carries.
+    pub fn items_of(&self, call: CallId) -> &[ItemKey] {
+        self.calls.get(&call).map_or(&[], |call| &call.items)
     }
 
     pub fn is_empty(&self) -> bool {

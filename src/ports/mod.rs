@@ -74,6 +74,11 @@ impl Failure {
         self
     }
 
+    /// No definite answer came: what was asked for may still be done.
+    pub fn leaves_in_doubt(&self) -> bool {
+        self.may_have_acted && matches!(self.disposition, Disposition::Retry(Blame::Call | Blame::Server))
+    }
+
     pub fn because(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
@@ -218,4 +223,19 @@ pub struct Unpublished {
 /// Where records go: acknowledged by all replicas when the future is ready.
 pub trait Publisher: Send + Sync + 'static {
     fn publish<'a>(&'a self, records: &'a [OutputRecord]) -> BoxFuture<'a, Result<(), Unpublished>>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_that_was_turned_away_or_never_heard_leaves_nothing_in_doubt() {
+        let turned_away = [Disposition::Retry(Blame::Throttle(Duration::ZERO)), Disposition::Hold, Disposition::Reject];
+        assert!(!turned_away.into_iter().any(|disposition| Failure::new(disposition, "answer").leaves_in_doubt()));
+        for blame in [Blame::Call, Blame::Server] {
+            assert!(Failure::new(Disposition::Retry(blame), "timeout").leaves_in_doubt());
+            assert!(!Failure::new(Disposition::Retry(blame), "connection").unheard().leaves_in_doubt());
+        }
+    }
 }

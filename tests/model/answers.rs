@@ -10,7 +10,7 @@ use user_purge_sync::pipeline::engine::{Completion, Effect};
 use user_purge_sync::ports::{Blame, Disposition, Failure, PurgeOrder, Purged, Synced, Unpublished};
 
 use super::Play;
-use super::setup::{named, user_id};
+use super::setup::{AMBIGUITY, named, user_id};
 use crate::script::{Fault, USERS};
 
 impl Play {
@@ -25,6 +25,7 @@ impl Play {
             Fault::Held => Some(Failure::new(Disposition::Hold, "held")),
         };
         let fails = failure(fault);
+        self.index.call_ends(&call, fails.as_ref(), self.now.at + AMBIGUITY);
         let completion = match call {
             Effect::Lookup(id, _, users) => {
                 let rows = fails.map_or_else(|| Ok(users.iter().map(|user| Ok(Some(self.row(user)))).collect()), Err);

@@ -15,6 +15,7 @@ use crate::script::{PARTITIONS, USERS};
 
 pub const BUDGET: usize = 16;
 pub const MAX_AGE: Duration = Duration::from_mins(1);
+pub const AMBIGUITY: Duration = Duration::from_secs(30);
 
 pub fn fresh(number: i32) -> Partition {
     Partition { topic: InputTopic::Delete, number }
@@ -76,7 +77,7 @@ pub fn engine(now: Now) -> Engine {
         max_age: MAX_AGE,
         purge_mode: PurgeMode::Delete,
         settle_delay: Duration::from_secs(30),
-        ambiguity: Duration::from_secs(30),
+        ambiguity: AMBIGUITY,
         delay_after: Duration::from_secs(40),
         page: 2,
         parked: 3,

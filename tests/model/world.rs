@@ -3,6 +3,7 @@
 mod answers;
 mod checks;
 mod closing;
+mod index;
 mod replays;
 mod setup;
 
@@ -20,6 +21,7 @@ use user_purge_sync::pipeline::stage::CallId;
 use user_purge_sync::ports::log::{Arrival, Assignment, Delivery, Gate};
 
 use super::script::{Fault, Step, USERS};
+use index::Index;
 use setup::{BUDGET, engine, event, fresh, partitions, poison, resync_all, user_id};
 
 pub struct Play {
@@ -49,6 +51,7 @@ pub struct Play {
     /// Purged since Keycloak's cache was last cleared, and as it was when the clears under way began.
     uncleared: BTreeSet<UserId>,
     clearing: HashMap<CallId, BTreeSet<UserId>>,
+    index: Index,
     pub sent_again: u64,
     pub called_again: u64,
 }
@@ -76,6 +79,7 @@ impl Play {
             whole_faults: false,
             uncleared: BTreeSet::new(),
             clearing: HashMap::new(),
+            index: Index::default(),
             sent_again: 0,
             called_again: 0,
         };
@@ -89,8 +93,8 @@ impl Play {
             Step::Resync { user, partition } => self.publish(partition, event("resync-user", user), true),
             Step::ResyncAll { range, partition } => self.publish(partition, resync_all(range), true),
             Step::Poison { partition } => self.publish(partition, poison(), false),
-            Step::Delete { user } => self.deleted[usize::from(user)] = true,
-            Step::Restore { user } => self.deleted[usize::from(user)] = false,
+            Step::Delete { user } => self.set_deleted(user, true),
+            Step::Restore { user } => self.set_deleted(user, false),
             Step::Answer { newest, fault } => {
                 let call = if newest { self.calls.pop_back() } else { self.calls.pop_front() };
                 if let Some(call) = call {
@@ -118,6 +122,11 @@ impl Play {
             Step::LoseEnd { partition } => self.lose_end(fresh(partition)),
         }
         self.turn();
+    }
+
+    fn set_deleted(&mut self, user: u8, deleted: bool) {
+        self.deleted[usize::from(user)] = deleted;
+        self.index.row_changes(user_id(user));
     }
 
     /// Everything works until a call like that, which fails.
@@ -160,7 +169,7 @@ impl Play {
             && self.logs.iter().all(|(partition, log)| self.committed[partition].0 == log.len() as i64)
     }
 
-    pub fn all_is_settled(&self) {
+    pub fn all_is_settled(&mut self) {
         for (partition, log) in &self.logs {
             assert_eq!(self.committed[partition].0, log.len() as i64, "{partition:?} is committed to its end");
             for offset in 0..log.len() as i64 {
@@ -172,6 +181,7 @@ impl Play {
             assert_eq!(self.engine.units_held(class), 0, "budget_returns_to_zero");
         }
         assert!(self.whole_faults || self.failed == 0, "an_outage_dead_letters_nothing");
+        std::mem::take(&mut self.index).assert_nothing_is_older_than_promised();
     }
 
     pub fn is_stalled(&mut self) -> bool {
@@ -211,6 +221,7 @@ impl Play {
     }
 
     fn assign(&mut self, partition: Partition) {
+        self.index.forget_unheard();
         self.next_epoch += 1;
         let epoch = Epoch(self.next_epoch);
         self.epochs.insert(partition, epoch);
@@ -264,9 +275,11 @@ impl Play {
     }
 
     fn turn(&mut self) {
+        self.index.land(self.now.at);
         let effects = self.engine.turn(self.now);
         for effect in effects {
             self.check_call(&effect);
+            self.index.call_begins(&effect);
             if let Effect::Publish(id, records) = &effect {
                 self.check_publication(*id, records);
             }

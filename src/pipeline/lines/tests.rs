@@ -20,6 +20,8 @@ enum Step {
     Leave,
     Probe,
     ProbeEnds,
+    /// Its answer was lost.
+    ProbeKeeps,
 }
 
 fn steps() -> impl Strategy<Value = (u8, Step, u8)> {
@@ -30,6 +32,7 @@ fn steps() -> impl Strategy<Value = (u8, Step, u8)> {
         1 => Just(Step::Leave),
         1 => Just(Step::Probe),
         1 => Just(Step::ProbeEnds),
+        1 => Just(Step::ProbeKeeps),
     ];
     (0..3_u8, step, 0..20_u8)
 }
@@ -107,10 +110,19 @@ impl Model {
             }
             (Step::ProbeEnds, Some(None)) => {
                 self.inside.remove(user);
-                let next = lines.release_by_probe(user);
+                let next = lines.release_by_probe(user, None);
                 self.let_in(user, next);
             }
-            (Step::ProbeEnds, _) => assert_eq!(lines.release_by_probe(user), None, "the line is not the probe's"),
+            (Step::ProbeKeeps, Some(None)) => {
+                self.inside.remove(user);
+                let until = now + Duration::from_secs(30);
+                assert_eq!(lines.release_by_probe(user, Some(until)), None);
+                self.kept.insert(user.clone(), until);
+            }
+            (Step::ProbeEnds | Step::ProbeKeeps, _) => {
+                let keep = matches!(step, Step::ProbeKeeps).then_some(now);
+                assert_eq!(lines.release_by_probe(user, keep), None, "the line is not the probe's");
+            }
             (Step::Release | Step::Keep, Some(None) | None) => {}
         }
         assert_eq!(lines.holder(user), self.inside.get(user).copied().flatten());
