@@ -218,14 +218,17 @@ async fn an_answer_lost_after_the_effect_is_asked_for_again() {
     storm.join().await;
     let mut portions = storm.portions(waves);
     for _ in 0..waves {
-        let before = storm.lost_answers().await.0;
+        let before = storm.ended("closed").await;
         storm.scene.sync_api.behave(&json!({"mode": "applyThenLoseAnswer", "calls": 2})).await.unwrap();
         storm.publish_next(&mut portions).await;
-        storm.scene.until("an answer is lost", async || storm.lost_answers().await.0 > before).await;
+        storm.scene.until("two answers are lost", async || storm.ended("closed").await == before + 2).await;
+        let heard = storm.ended("200").await;
+        storm.scene.until("others are heard", async || storm.ended("200").await > heard).await;
     }
     storm.until_final(&storm.people.all()).await;
-    let (answers, lost) = storm.lost_answers().await;
-    storm.strikes(answers);
+    storm.strikes(2 * waves);
+    let calls = storm.scene.sync_api.calls().await.unwrap();
+    let lost = in_calls(&calls, |call| call["end"] == "closed" && !is_probe(call));
     // Where the purge waits as well, one follow-up does both.
     let again = |all: &[Written]| &followed(all, "sync") | &followed(all, "look");
     let all = delayed.until("a follow-up for each of them", PATIENCE, |all| lost.is_subset(&again(all))).await;
@@ -235,11 +238,8 @@ async fn an_answer_lost_after_the_effect_is_asked_for_again() {
 }
 
 impl Storm {
-    /// So many, and the users they were about: one user may lose more than one.
-    async fn lost_answers(&self) -> (usize, BTreeSet<String>) {
-        let calls = self.scene.sync_api.calls().await.unwrap();
-        let answers = usize::try_from(calls["ends"]["closed"].as_u64().unwrap_or_default()).unwrap();
-        (answers, in_calls(&calls, |call| call["end"] == "closed" && !is_probe(call)))
+    async fn ended(&self, end: &str) -> u64 {
+        self.scene.sync_api.calls().await.unwrap()["ends"][end].as_u64().unwrap_or_default()
     }
 }
 
