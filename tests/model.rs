@@ -100,6 +100,12 @@ fn one_bad_user_hurts_nobody() {
     }
 }
 
+fn open_the_breaker_of_syncs(play: &mut Play) {
+    for _ in 0..5 {
+        play.until_fails(|call| matches!(call, Effect::Sync(..)), Fault::Away);
+    }
+}
+
 /// The row is blanked while a probe, which read the old one, is still at work.
 #[test]
 fn a_probe_whose_answer_is_lost_is_never_the_last_to_write() {
@@ -107,9 +113,7 @@ fn a_probe_whose_answer_is_lost_is_never_the_last_to_write() {
     play.step(&Step::Resync { user: 1, partition: 0 });
     play.heal();
     play.step(&Step::Resync { user: 2, partition: 0 });
-    for _ in 0..5 {
-        play.until_fails(|call| matches!(call, Effect::Sync(..)), Fault::Away);
-    }
+    open_the_breaker_of_syncs(&mut play);
     play.until_fails(|call| matches!(call, Effect::ProbeSync(..)), Fault::Away);
     play.step(&Step::Delete { user: 1 });
     play.step(&Step::Resync { user: 1, partition: 0 });
@@ -122,9 +126,7 @@ fn a_probe_whose_answer_is_lost_is_never_the_last_to_write() {
 fn a_probe_of_who_waits_is_never_the_last_to_write() {
     let mut play = Play::new();
     play.step(&Step::Resync { user: 0, partition: 0 });
-    for _ in 0..5 {
-        play.until_fails(|call| matches!(call, Effect::Sync(..)), Fault::Away);
-    }
+    open_the_breaker_of_syncs(&mut play);
     (1..USERS).for_each(|user| play.step(&Step::Resync { user, partition: 0 }));
     play.until_fails(|call| matches!(call, Effect::ProbeSync(..)), Fault::Away);
     (1..USERS).for_each(|user| play.step(&Step::Delete { user }));

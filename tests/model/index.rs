@@ -1,7 +1,7 @@
 //! The search index: what a sync has read and written, also when nobody heard its answer.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use user_purge_sync::domain::ids::UserId;
 use user_purge_sync::pipeline::engine::Effect;
@@ -57,8 +57,9 @@ impl Index {
         self.unheard.clear();
     }
 
-    pub fn assert_nothing_is_older_than_promised(mut self) {
-        self.land(Instant::now() + Duration::from_hours(24 * 365));
+    /// Also when what is still unheard has landed, by `last`.
+    pub fn assert_nothing_is_older_than_promised(&mut self, last: Instant) {
+        self.land(last);
         for (user, promised) in &self.promised {
             assert!(self.documents[user] >= *promised, "a lost answer landed last: {user} is indexed as before");
         }
