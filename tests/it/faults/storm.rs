@@ -6,11 +6,11 @@
 //! At rest the budget is whole. Repeats: no more than the case allows. And nothing personal is in any status, failed record,
 //! follow-up, log or metric: `no_personal_data_leaves`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use local_stack::topics::{DELETE, REQUEST};
-use local_stack::{Faults, Status, Worker, eventually};
+use local_stack::{Faults, Worker, eventually};
 use serde_json::json;
 
 use super::case::{Case, Dice, sized};
@@ -128,7 +128,7 @@ impl Storm {
     /// One more worker that is ready; its place among the workers.
     pub async fn join(&mut self) -> usize {
         let mut worker = self.start();
-        worker.wait_ready(PATIENCE * 2).await.unwrap();
+        worker.wait_ready(PATIENCE).await.unwrap();
         self.workers.push(worker);
         self.workers.len() - 1
     }
@@ -184,14 +184,16 @@ impl Storm {
         asked.elapsed()
     }
 
-    /// Until something is told again after the last fault: its recovery.
+    /// Until something is told again after the last fault: its recovery. Where the fault met no work, nothing is.
     pub async fn until_recovered(&mut self) {
         let (since, before) = self.last;
-        let wanted = |all: &[Status]| all.len() > before || is_everybody_told(all, self.setting.users);
-        let told = self.scene.statuses.until("work goes on", QUIET, wanted).await;
-        if told.unwrap_or_else(|error| panic!("{error:?}")).len() > before {
-            self.recoveries.push(since.elapsed());
-        }
+        let goes_on = self.scene.statuses.until("work goes on", QUIET, |all| all.len() > before);
+        let none_is_left = self.scene.topics.until_committed(&[DELETE, REQUEST], QUIET);
+        let done = tokio::select! {
+            told = goes_on => told.map(|_| self.recoveries.push(since.elapsed())),
+            done = none_is_left => done,
+        };
+        done.unwrap_or_else(|error| panic!("{error:?}"));
     }
 
     /// Until the last status of all of these says what it must.
@@ -263,8 +265,4 @@ impl Storm {
 
 fn wall_ms() -> u64 {
     u64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap_or_default().as_millis()).unwrap()
-}
-
-fn is_everybody_told(all: &[Status], users: usize) -> bool {
-    all.len() >= users && all.iter().map(|status| status.user.as_str()).collect::<BTreeSet<_>>().len() >= users
 }

@@ -32,11 +32,12 @@ async fn while_the_sync_api_is_away_purges_go_on_and_it_is_left_in_peace() {
     let setting = Setting::of(1_200).with("RETRY__TIME", "3s").with("RETRY__ATTEMPTS", "3");
     let mut storm = Storm::brew(AWAY, setting).await;
     storm.join().await;
-    let mut portions = storm.portions(2);
+    let mut portions = storm.portions(3);
     storm.publish_next(&mut portions).await;
     storm.until_told(100).await;
     storm.scene.sync_api.behave(&json!({"mode": "fail", "status": 503})).await.unwrap();
     storm.strike();
+    storm.publish_next(&mut portions).await;
     storm.scene.until("the breaker is open", async || breaker_of(storm.worker(), "sync").await > 0.0).await;
     let calls = calls(&storm).await;
     storm.publish_next(&mut portions).await;
@@ -192,7 +193,7 @@ async fn an_answer_that_is_none_is_asked_for_again() {
     storm.until_told(users / 20).await;
     gateway.spoil(Some(4));
     let enough = async || gateway.played() >= odd || storm.scene.statuses.count() >= users;
-    let spoiled = eventually("enough is spoiled", 4 * PATIENCE, async || enough().await.then_some(())).await;
+    let spoiled = eventually("enough is spoiled", 2 * PATIENCE, async || enough().await.then_some(())).await;
     spoiled.unwrap_or_else(|error| panic!("{error:?}"));
     gateway.spoil(None);
     storm.strikes(gateway.played());

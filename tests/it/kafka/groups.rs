@@ -11,6 +11,7 @@ use user_purge_sync::ports::log::{CommitPoint, OffsetSink};
 
 use crate::kafka::harness::{Place, decode, eventually, partition};
 use crate::kafka::member::Member;
+use crate::scene::PATIENCE;
 
 fn points(member: &Member, offset: i64) -> Vec<CommitPoint> {
     (0..4).map(|number| member.point(number, offset)).collect()
@@ -165,7 +166,7 @@ async fn a_second_holder_of_a_static_membership_ends_the_first() {
     let mut first = place.member_with(&same, decode);
     first.until_owns(1).await;
     let second = place.member_with(&same, decode);
-    let failure = tokio::time::timeout(crate::kafka::harness::LIMIT, first.intake.failure()).await.unwrap();
+    let failure = tokio::time::timeout(PATIENCE, first.intake.failure()).await.unwrap();
     assert!(matches!(failure, IntakeError::Fatal(_)), "{failure:?}");
     first.intake.close(Vec::new()).await.unwrap();
     second.intake.close(Vec::new()).await.unwrap();

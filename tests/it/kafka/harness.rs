@@ -21,9 +21,7 @@ use user_purge_sync::ports::pulse::Pulse;
 use user_purge_sync::settings::{KafkaSettings, TopicSettings};
 
 use super::member::Member;
-
-/// For everything that happens sooner or later.
-pub const LIMIT: Duration = Duration::from_secs(40);
+use crate::scene::PATIENCE;
 
 /// The payload comes back where a test can see it.
 pub fn decode(_: InputTopic, payload: Option<&[u8]>) -> Decoded {
@@ -116,7 +114,7 @@ impl Place {
     pub async fn say(&self, text: &str) -> Instant {
         let producer: FutureProducer = self.client().create().unwrap();
         let record = FutureRecord::<str, str>::to(self.topics.name(InputTopic::Request)).partition(0).payload(text);
-        producer.send(record, LIMIT).await.map_err(|(error, _)| error).unwrap();
+        producer.send(record, PATIENCE).await.map_err(|(error, _)| error).unwrap();
         Instant::now()
     }
 
@@ -133,7 +131,7 @@ impl Place {
         let read = move || {
             let mut list = TopicPartitionList::new();
             list.add_partition_range(&name, 0, partitions - 1);
-            let list = consumer.committed_offsets(list, LIMIT).unwrap();
+            let list = consumer.committed_offsets(list, PATIENCE).unwrap();
             let offset = |offset| match offset {
                 Offset::Offset(offset) => Some(offset),
                 _ => None,
@@ -150,7 +148,7 @@ impl Place {
         let read = move || {
             let mut list = TopicPartitionList::new();
             list.add_partition(&name, 0);
-            let list = consumer.committed_offsets(list, LIMIT).unwrap();
+            let list = consumer.committed_offsets(list, PATIENCE).unwrap();
             list.elements()[0].metadata().to_owned()
         };
         tokio::task::spawn_blocking(read).await.unwrap()
@@ -213,7 +211,7 @@ impl Drop for Place {
 
 /// Looks again and again until it is so.
 pub async fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + LIMIT;
+    let deadline = Instant::now() + PATIENCE;
     while !is_so() {
         assert!(Instant::now() < deadline, "never: {what}");
         tokio::time::sleep(Duration::from_millis(5)).await;

@@ -10,7 +10,8 @@ use user_purge_sync::domain::ids::{Epoch, Partition};
 use user_purge_sync::ports::log::{Arrival, Assignment, CommitPoint};
 use user_purge_sync::ports::pulse::Pulse;
 
-use super::harness::{LIMIT, partition, text};
+use super::harness::{partition, text};
+use crate::scene::PATIENCE;
 
 pub type Revoking = (Vec<(Partition, Epoch)>, oneshot::Sender<Vec<CommitPoint>>);
 
@@ -33,7 +34,7 @@ pub struct Member {
 impl Member {
     /// Takes arrivals until it is so.
     pub async fn until(&mut self, what: &str, mut is_so: impl FnMut(&Self) -> bool) {
-        let deadline = Instant::now() + LIMIT;
+        let deadline = Instant::now() + PATIENCE;
         while !is_so(self) {
             assert!(Instant::now() < deadline, "never: {what}; read {:?}, owned {:?}", self.read, self.owned.keys());
             self.take_one(Duration::from_millis(10)).await;

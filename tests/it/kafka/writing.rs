@@ -13,7 +13,8 @@ use user_purge_sync::adapters::kafka::{KafkaPublisher, Topic};
 use user_purge_sync::domain::record::{OutputRecord, OutputTopic};
 use user_purge_sync::ports::{Blame, Disposition, Publisher, Unpublished};
 
-use crate::kafka::harness::{LIMIT, Place};
+use crate::kafka::harness::Place;
+use crate::scene::PATIENCE;
 
 fn record(topic: OutputTopic, key: Option<&str>, payload: &str) -> OutputRecord {
     let headers = vec![("source", "here-0-7".to_owned()), ("empty", String::new())];
@@ -33,7 +34,7 @@ async fn read(place: &Place, topic: OutputTopic, count: usize) -> Vec<OwnedMessa
     }
     consumer.assign(&list).unwrap();
     let all = move || {
-        let next = || consumer.poll(LIMIT).expect("another record").unwrap().detach();
+        let next = || consumer.poll(PATIENCE).expect("another record").unwrap().detach();
         let mut records: Vec<_> = (0..count).map(|_| next()).collect();
         let more = consumer.poll(Duration::from_millis(300)).map(|record| record.unwrap().detach());
         records.extend(more);
@@ -135,7 +136,7 @@ async fn topics_are_made_once_as_they_should_be_and_sunbirds_only_when_asked_for
     operator.alter_configs(&[careless], &AdminOptions::new()).await.unwrap()[0].as_ref().unwrap();
     // The change is accepted by the controller, and the broker hears of it a moment later.
     let mut properties = Vec::new();
-    let deadline = Instant::now() + LIMIT;
+    let deadline = Instant::now() + PATIENCE;
     while properties.is_empty() && Instant::now() < deadline {
         properties = admin.warnings().await.unwrap().iter().map(|warning| warning.property).collect();
     }

@@ -77,7 +77,7 @@ async fn an_outage_that_outlasts_the_budget_stops_no_purge(behaviour: Value) {
     assert!(scene.indexed().await.is_empty());
 
     scene.sync_api.behave_normally().await.unwrap();
-    let endings = scene.final_endings_within(&ids, PATIENCE * 2).await;
+    let endings = scene.final_endings(&ids).await;
     assert!(endings.values().all(|ending| ending.starts_with("SUCCESS")), "{:?}", counts(&endings));
     scene.all_committed().await;
     scene.assert_indexed(&ids).await;

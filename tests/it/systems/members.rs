@@ -1,7 +1,5 @@
 //! Several workers in one group.
 
-use std::time::Duration;
-
 use local_stack::events::{Record, deletion};
 use local_stack::topics::DELETE;
 
@@ -22,7 +20,7 @@ async fn a_third_worker_may_join_and_leave_under_load() {
     some.unwrap_or_else(|error| panic!("{error:?}"));
     third.term().unwrap();
     third.until_ended(PATIENCE).await.unwrap_or_else(|error| panic!("{error:?}"));
-    let endings = scene.final_endings_within(&ids, Duration::from_secs(90)).await;
+    let endings = scene.final_endings(&ids).await;
     assert!(endings.values().all(|ending| ending.starts_with("SUCCESS")), "{:?}", scene.statuses.endings());
     scene.inputs_committed().await;
     scene.assert_gone(&ids).await;

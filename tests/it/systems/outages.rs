@@ -6,7 +6,7 @@ use local_stack::users::new_ids;
 use serde_json::{Value, json};
 
 use crate::door::Door;
-use crate::scene::{PATIENCE, Scene, breaker_of, counts, is_probe};
+use crate::scene::{PATIENCE, Scene, breaker_of, is_probe};
 
 const USERS: usize = 150;
 
@@ -36,8 +36,8 @@ async fn an_outage_dead_letters_nothing(behaviour: Value, reason: &str) {
     assert!(opened.contains(&format!("\"reason\":\"{reason}\"")), "{opened}");
 
     scene.sync_api.behave_normally().await.unwrap();
-    let endings = scene.final_endings_within(&ids, PATIENCE * 2).await;
-    assert_eq!(counts(&endings), [("SUCCESS purged", USERS)].into());
+    scene.final_endings(&ids).await;
+    assert_eq!(scene.told("SUCCESS purged").len(), USERS, "{:?}", scene.statuses.endings());
     scene.assert_indexed(&ids).await;
     scene.inputs_committed().await;
     assert_eq!(scene.failed.count(), 0);
@@ -116,7 +116,7 @@ async fn a_user_restored_while_the_purge_waits_is_not_purged() {
     let old = async || (since.elapsed() > Duration::from_secs(2)).then_some(());
     local_stack::eventually("the verdicts are older than guard.max_age", PATIENCE, old).await.unwrap();
     door.open();
-    let endings = scene.final_endings_within(&ids[1..], PATIENCE * 2).await;
+    let endings = scene.final_endings(&ids[1..]).await;
     assert!(ids[1..].iter().all(|id| endings[id] == "SUCCESS purged"), "{endings:?}");
     scene.inputs_committed().await;
     assert_eq!(scene.rows.of(&ids[..1]).await.unwrap(), rows);

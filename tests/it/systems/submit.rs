@@ -154,7 +154,7 @@ async fn a_hundred_thousand_users_while_the_worker_is_killed() {
     let submitting = [&submitting[..], &["--success", &success, "--failure", &failure]].concat();
     let begun = std::time::Instant::now();
     let (submitted, _next) = tokio::join!(run(&own, &submitting), async {
-        let many = scene.statuses.until("a third is done", PATIENCE * 10, |all| all.len() > MANY / 3).await;
+        let many = scene.statuses.until("a third is done", PATIENCE * 5, |all| all.len() > MANY / 3).await;
         many.unwrap_or_else(|error| panic!("{error:?}"));
         worker.kill9().unwrap();
         println!("killed after {:?}", begun.elapsed());

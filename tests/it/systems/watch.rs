@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use local_stack::users::new_ids;
 
 use crate::program::{run, variables};
-use crate::scene::{PATIENCE, Scene};
+use crate::scene::Scene;
 
 const USERS: usize = 600;
 /// Index of a user whom the Sync API refuses.
@@ -34,7 +34,7 @@ async fn a_submission_is_followed_to_its_end_though_the_worker_is_killed_in_the_
         scene.until("some have ended", async || scene.statuses.all().len() > 50).await;
         worker.kill9().unwrap();
         let _next = scene.worker(&overrides).await;
-        scene.final_endings_within(&ids, PATIENCE * 2).await;
+        scene.final_endings(&ids).await;
     });
 
     assert_eq!(watched.code, 1, "{}{}", watched.output, watched.errors);

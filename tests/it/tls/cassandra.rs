@@ -1,7 +1,6 @@
 //! Cassandra over TLS with a password: what is wrong is named, and what is rotated is followed.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use local_stack::eventually;
 use scylla::client::session::Session;
@@ -12,12 +11,11 @@ use user_purge_sync::ports::{Disposition, Failure, UserDirectory as _};
 use user_purge_sync::settings::{CassandraSettings, TlsSettings};
 
 use crate::cassandra::support::{directory, settings, user_id};
+use crate::scene::PATIENCE;
 use crate::tls::certificates::{Authority, Folder, Identity};
 use crate::tls::mounted::Mounted;
 use crate::tls::own::Own;
 
-/// The driver chooses its own pauses between attempts to connect.
-const PATIENCE: Duration = Duration::from_secs(40);
 /// Of the role that every new Cassandra has.
 const PASSWORD: &str = "cassandra";
 

@@ -2,7 +2,6 @@
 //! Behind the TLS server are the stand-in and the real Keycloak.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use local_stack::users::new_ids;
 use local_stack::{Stack, StandIn, Users, eventually};
@@ -15,11 +14,10 @@ use user_purge_sync::settings::{KeycloakSettings, SearchSettings, Settings, Sync
 
 use crate::keycloak::stack::settings as keycloak_settings;
 use crate::program;
+use crate::scene::PATIENCE;
 use crate::tls::certificates::Authority;
 use crate::tls::front::Front;
 use crate::tls::mounted::Mounted;
-
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Two authorities, and the files of a worker that believes the first.
 struct Trust {

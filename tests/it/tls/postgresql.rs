@@ -1,7 +1,6 @@
 //! Keycloak's database over TLS: what PostgreSQL calls verify-full, and a password that changes.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use local_stack::eventually;
 use tokio_postgres::{Client, NoTls};
@@ -12,11 +11,11 @@ use user_purge_sync::settings::{KeycloakSettings, PurgeMode, TlsSettings};
 
 use crate::keycloak::stack::{order, purge, purge_settings, settings};
 use crate::program;
+use crate::scene::PATIENCE;
 use crate::tls::certificates::{Authority, Folder, Identity};
 use crate::tls::mounted::Mounted;
 use crate::tls::own::Own;
 
-const PATIENCE: Duration = Duration::from_secs(20);
 /// Of the worker's role in the local stack.
 const PASSWORD: &str = "purge-local";
 

@@ -41,9 +41,9 @@ async fn a_time_without_cassandra_fails_nobody() {
         storm.faults.start(Service::Cassandra).unwrap();
         storm.scene.until("it is asked again", async || breaker_of(storm.worker(), "lookup").await == 0.0).await;
     }
-    storm.publish_next(&mut portions).await;
     storm.faults.signal(Service::Cassandra, "STOP").unwrap();
     storm.strike();
+    storm.publish_next(&mut portions).await;
     storm.scene.until("the breaker is open", async || breaker_of(storm.worker(), "lookup").await > 0.0).await;
     storm.blow(sized(2, 15) * SECOND).await;
     storm.faults.signal(Service::Cassandra, "CONT").unwrap();

@@ -7,7 +7,7 @@ use crate::scene::{PATIENCE, Scene};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broker_killed_in_the_middle_loses_nothing() {
     let faults = Faults::up().unwrap();
-    let scene = Scene::on(faults.stack.clone(), 4, &["--per-id", "2ms"]).await;
+    let scene = Scene::on(faults.stack.clone(), 4, &["--per-id", "5ms"]).await;
     let ids = scene.deleted_people(2_200).await;
     let (before, after) = ids.split_at(2_000);
     // Records are given up during the outage, and must be published again before anything of theirs is committed.
@@ -24,7 +24,7 @@ async fn a_broker_killed_in_the_middle_loses_nothing() {
     faults.start(Service::Kafka).unwrap();
 
     scene.publish_deletions(after).await;
-    let endings = scene.final_endings_within(&ids, PATIENCE * 2).await;
+    let endings = scene.final_endings(&ids).await;
     assert!(endings.values().all(|ending| ending.starts_with("SUCCESS")), "{:?}", scene.statuses.endings());
     scene.all_committed().await;
     scene.assert_gone(&ids).await;

@@ -148,7 +148,7 @@ async fn the_limits_find_what_the_sync_api_can_do() {
 impl Storm {
     /// Everything that was published is settled.
     async fn topics_done(&self) {
-        let done = self.scene.topics.until_committed(&[REQUEST], 5 * PATIENCE).await;
+        let done = self.scene.topics.until_committed(&[REQUEST], 2 * PATIENCE).await;
         done.unwrap_or_else(|error| panic!("{error:?}"));
     }
 }

@@ -26,7 +26,7 @@ async fn while_postgresql_is_away_syncs_go_on_and_purges_wait() {
     // Small blocks, so that it is killed between two of them or inside one.
     let mut storm = Storm::brew(KILLED, setting.with("PURGE__BLOCK_SIZE", "50")).await;
     storm.join().await;
-    let mut portions = storm.portions(2 * kills);
+    let mut portions = storm.portions(3 * kills);
     for kill in 0..kills {
         storm.publish_next(&mut portions).await;
         storm.until_told(users * kill / kills + 100).await;
@@ -35,6 +35,7 @@ async fn while_postgresql_is_away_syncs_go_on_and_purges_wait() {
         storm.publish_next(&mut portions).await;
         storm.scene.until("the breaker is open", async || breaker_of(storm.worker(), "purge").await > 0.0).await;
         let synced = storm.scene.indexed().await.len();
+        storm.publish_next(&mut portions).await;
         storm.scene.until("syncs go on", async || storm.scene.indexed().await.len() > synced).await;
         storm.blow(sized(1, 15) * SECOND).await;
         storm.scene.assert_nobody_failed();

@@ -67,7 +67,7 @@ async fn range(session: &Session, start: i64) -> (i64, BTreeSet<String>) {
 impl Storm {
     async fn assert_summed_up(&self, range: &str, ids: &BTreeSet<String>) {
         let is_summary = |user: &str| user == range;
-        let summed_up = self.scene.statuses.until("the range is summed up", 4 * PATIENCE, |all| {
+        let summed_up = self.scene.statuses.until("the range is summed up", 2 * PATIENCE, |all| {
             all.iter().any(|status| is_summary(&status.user) && status.is_final)
         });
         let all = summed_up.await.unwrap_or_else(|error| panic!("{error:?}"));

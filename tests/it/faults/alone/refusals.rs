@@ -8,6 +8,7 @@ use local_stack::users::new_ids;
 use local_stack::{KeycloakRows, eventually};
 
 use crate::faults::case::{Case, sized};
+use crate::faults::portions::Portions;
 use crate::faults::storm::{Setting, Storm};
 use crate::scene::{PATIENCE, breaker_of};
 
@@ -131,11 +132,11 @@ async fn a_transaction_in_the_way_delays_only_the_users_it_wants() {
     // It finds no deadlock itself before the purge has.
     other.sql().batch_execute("SET deadlock_timeout = '1min'").await.unwrap();
     let deadlocks = deadlocks(&storm).await;
-    let mut portions = storm.portions(2 * rounds);
+    let mut portions = storm.portions(3 * rounds);
     for _ in 0..rounds {
         deadlock(&mut storm, &other).await;
         storm.publish_next(&mut portions).await;
-        stand_in_the_way(&mut storm, &other).await;
+        stand_in_the_way(&mut storm, &other, &mut portions).await;
         storm.run(SLOW).await;
         storm.strike();
         storm.publish_next(&mut portions).await;
@@ -169,7 +170,7 @@ async fn deadlock(storm: &mut Storm, other: &KeycloakRows) {
 }
 
 /// One row is locked for longer than the purge waits; those who are not in the way go on.
-async fn stand_in_the_way(storm: &mut Storm, other: &KeycloakRows) {
+async fn stand_in_the_way(storm: &mut Storm, other: &KeycloakRows, portions: &mut Portions) {
     let wanted = storm.put_wanted(1).await;
     other.sql().batch_execute("BEGIN").await.unwrap();
     other.sql().query(LOCK, &[&wanted[0]]).await.unwrap();
@@ -177,6 +178,7 @@ async fn stand_in_the_way(storm: &mut Storm, other: &KeycloakRows) {
     storm.until_worker_waits().await;
     storm.strike();
     let told = storm.scene.statuses.count();
+    storm.publish_next(portions).await;
     storm.scene.until("others go on", async || storm.scene.statuses.count() > told + 20).await;
     storm.blow(3 * SECOND).await;
     assert!(storm.scene.statuses.of(&wanted[0]).is_empty(), "nobody is told before the purge");
