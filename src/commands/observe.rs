@@ -134,21 +134,21 @@ impl PipelineObserver {
     }
 
     fn breaker(&mut self, stage: StageName, state: &BreakerState, now: Now) {
-        if self.breakers.get(stage.label()).unwrap_or(&BreakerState::Closed) == state {
+        let before = self.breakers.insert(stage.label(), state.clone()).unwrap_or(BreakerState::Closed);
+        // Another probe may have failed in another way.
+        if before == *state || matches!((&before, state), (BreakerState::Open(_), BreakerState::Open(_))) {
             return;
         }
-        self.breakers.insert(stage.label(), state.clone());
         self.seen.breaker_changed(stage, now);
         let label = match state {
             BreakerState::Closed => BreakerLabel::Closed,
-            BreakerState::Open => BreakerLabel::Open,
+            BreakerState::Open(_) => BreakerLabel::Open,
             BreakerState::Held(_) => BreakerLabel::Held,
         };
         self.metrics.breaker(stage, label);
         match state {
             BreakerState::Closed => tracing::info!(stage = stage.label(), "works again"),
-            BreakerState::Open => {
-                let reason = self.seen.reason(stage);
+            BreakerState::Open(reason) => {
                 tracing::error!(
                     stage = stage.label(),
                     reason,

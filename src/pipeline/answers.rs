@@ -69,13 +69,13 @@ impl Stage {
             Disposition::Retry(Blame::Call) => {
                 self.options.limiter.failed(call.started, now);
                 if !call.split && call.items.len() > 1 {
-                    self.breaker.failed(now);
+                    self.breaker.failed(&failure.reason.0, now);
                 }
                 self.suspect(call.items.clone(), failure, now.duration_since(call.started));
             }
             Disposition::Retry(Blame::Server) => {
                 self.options.limiter.failed(call.started, now);
-                self.breaker.failed(now);
+                self.breaker.failed(&failure.reason.0, now);
                 self.all_again(call, failure, now);
             }
             Disposition::Retry(Blame::Throttle(rest)) => {
@@ -104,13 +104,14 @@ impl Stage {
                 match failure.disposition {
                     Disposition::Hold => self.breaker.hold(failure.story(), now),
                     Disposition::Retry(Blame::Throttle(rest)) => self.rest(now + rest),
-                    Disposition::Retry(_) | Disposition::Reject => self.breaker.probe_failed(now),
+                    Disposition::Retry(_) | Disposition::Reject => self.breaker.probe_failed(&failure.reason.0, now),
                 }
                 self.acquit(suspects, now);
                 Vec::new()
             }
             None => {
-                self.breaker.probe_failed(now);
+                let reason = suspects.last().map_or("no_controls", |suspect| &suspect.reason);
+                self.breaker.probe_failed(reason, now);
                 // A block may be split without proof: halves that succeed are the proof.
                 for suspect in suspects {
                     if suspect.items.len() > 1 { self.split(suspect) } else { self.acquit(vec![suspect], now) }

@@ -16,8 +16,8 @@ const HELD_PAUSE: Duration = Duration::from_mins(1);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BreakerState {
     Closed,
-    /// The dependency is away.
-    Open,
+    /// The dependency is away: what opened it, or what the last probe said, in a bounded word.
+    Open(String),
     /// Something must be mended: what, in words for a person.
     Held(String),
 }
@@ -56,20 +56,21 @@ impl Breaker {
         self.remember(false);
     }
 
-    pub fn failed(&mut self, now: Instant) {
+    pub fn failed(&mut self, reason: &str, now: Instant) {
         self.remember(true);
         let in_a_row = self.recent.iter().rev().take_while(|failed| **failed).count();
         let failures = self.recent.iter().filter(|failed| **failed).count();
         if in_a_row >= IN_A_ROW || (self.recent.len() == WINDOW && failures * 2 >= WINDOW) {
-            self.open(now);
+            self.open(reason, now);
         }
     }
 
     /// A failed probe says that the dependency is away, whoever asked for it.
-    pub fn probe_failed(&mut self, now: Instant) {
-        match self.state {
-            BreakerState::Closed => self.open(now),
-            BreakerState::Open => {
+    pub fn probe_failed(&mut self, reason: &str, now: Instant) {
+        match &mut self.state {
+            BreakerState::Closed => self.open(reason, now),
+            BreakerState::Open(why) => {
+                reason.clone_into(why);
                 self.pause = (self.pause * 2).min(LONGEST_PAUSE);
                 self.probe_at = Some(now + self.pause);
             }
@@ -89,9 +90,9 @@ impl Breaker {
         self.probe_at = Some(now + HELD_PAUSE);
     }
 
-    fn open(&mut self, now: Instant) {
+    fn open(&mut self, reason: &str, now: Instant) {
         if self.is_closed() {
-            self.state = BreakerState::Open;
+            self.state = BreakerState::Open(reason.to_owned());
             self.probe_at = Some(now + self.pause);
         }
     }
@@ -129,6 +130,10 @@ mod tests {
         ]
     }
 
+    fn open(reason: &str) -> BreakerState {
+        BreakerState::Open(reason.to_owned())
+    }
+
     proptest! {
         /// `an_outage_dead_letters_nothing` rests on it: what is not closed is always probed, and only a probe closes it.
         #[test]
@@ -141,8 +146,8 @@ mod tests {
                 let (before, due) = (breaker.state().clone(), breaker.probe_at());
                 match step {
                     Step::Succeeds => breaker.succeeded(),
-                    Step::Fails => breaker.failed(now),
-                    Step::ProbeFails => breaker.probe_failed(now),
+                    Step::Fails => breaker.failed("timeout", now),
+                    Step::ProbeFails => breaker.probe_failed("connection", now),
                     Step::ProbePasses => breaker.probe_passed(),
                     Step::Holds => breaker.hold("http_401".to_owned(), now),
                 }
@@ -152,8 +157,8 @@ mod tests {
                 let expected = match (step, before) {
                     (Step::ProbePasses, _) => BreakerState::Closed,
                     (Step::Holds, _) => BreakerState::Held("http_401".to_owned()),
-                    (Step::ProbeFails, BreakerState::Closed) => BreakerState::Open,
-                    (Step::Fails, BreakerState::Closed) if enough => BreakerState::Open,
+                    (Step::ProbeFails, BreakerState::Closed | BreakerState::Open(_)) => open("connection"),
+                    (Step::Fails, BreakerState::Closed) if enough => open("timeout"),
                     (_, before) => before,
                 };
                 prop_assert_eq!(breaker.state(), &expected);
@@ -161,7 +166,7 @@ mod tests {
                 match (&expected, step) {
                     (BreakerState::Closed, _) => prop_assert_eq!(wait, None),
                     (_, Step::Succeeds | Step::Fails) if due.is_some() => prop_assert_eq!(breaker.probe_at(), due),
-                    (BreakerState::Open, _) => prop_assert!((Some(FIRST_PAUSE)..=Some(LONGEST_PAUSE)).contains(&wait)),
+                    (BreakerState::Open(_), _) => prop_assert!((Some(FIRST_PAUSE)..=Some(LONGEST_PAUSE)).contains(&wait)),
                     (BreakerState::Held(_), _) => prop_assert_eq!(wait, Some(HELD_PAUSE)),
                 }
                 if step == Step::ProbePasses {
@@ -177,10 +182,11 @@ mod tests {
         let mut breaker = Breaker::default();
         for _ in 0..IN_A_ROW {
             assert!(breaker.is_closed());
-            breaker.failed(now);
+            breaker.failed("timeout", now);
         }
-        assert_eq!(breaker.state(), &BreakerState::Open);
-        breaker.probe_failed(now);
+        assert_eq!(breaker.state(), &open("timeout"));
+        breaker.probe_failed("connection", now);
+        assert_eq!(breaker.state(), &open("connection"));
         assert_eq!(breaker.probe_at(), Some(now + FIRST_PAUSE * 2));
         breaker.probe_passed();
         assert!(breaker.is_closed());
@@ -192,9 +198,9 @@ mod tests {
         let mut breaker = Breaker::default();
         for call in 0..WINDOW {
             assert!(breaker.is_closed());
-            if call % 2 == 0 { breaker.failed(now) } else { breaker.succeeded() }
+            if call % 2 == 0 { breaker.failed("timeout", now) } else { breaker.succeeded() }
         }
-        breaker.failed(now);
+        breaker.failed("timeout", now);
         assert!(!breaker.is_closed());
     }
 
@@ -203,7 +209,7 @@ mod tests {
         let now = Instant::now();
         let mut breaker = Breaker::default();
         let opens = |breaker: &mut Breaker| {
-            (0..IN_A_ROW).for_each(|_| breaker.failed(now));
+            (0..IN_A_ROW).for_each(|_| breaker.failed("timeout", now));
             breaker.probe_at().unwrap() - now
         };
         for pause in [1, 2, 4] {

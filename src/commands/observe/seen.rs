@@ -13,7 +13,7 @@ use crate::domain::outcome::Ending;
 use crate::pipeline::breaker::BreakerState;
 use crate::pipeline::engine::{Completion, Engine, Now, StageName};
 use crate::pipeline::item::FailedUser;
-use crate::ports::{CallResult, Disposition, Failure};
+use crate::ports::CallResult;
 
 pub(super) struct Seen {
     overview: Arc<Overview>,
@@ -33,14 +33,12 @@ struct StageSeen {
     answered: u64,
     calls: u64,
     spent: Duration,
-    /// The bounded word of its last failure.
-    reason: Option<String>,
     since: Instant,
 }
 
 impl Seen {
     pub(super) fn new(overview: Arc<Overview>, shows_user_ids: bool, budget: usize) -> Self {
-        let stage = || StageSeen { answered: 0, calls: 0, spent: Duration::ZERO, reason: None, since: Instant::now() };
+        let stage = || StageSeen { answered: 0, calls: 0, spent: Duration::ZERO, since: Instant::now() };
         Self {
             overview,
             shows_user_ids,
@@ -89,14 +87,8 @@ impl Seen {
             Completion::Lookup(_, answer) => self.called(StageName::Lookup, answer, took),
             Completion::Sync(_, answer) => self.called(StageName::Sync, answer, took),
             Completion::Purge(_, answer) => self.called(StageName::Purge, answer, took),
-            Completion::Clear(_, Err(failure)) => self.failed(StageName::Clear, failure),
-            Completion::Probe(stage, Err(failure)) => self.failed(*stage, failure),
-            Completion::ProbeSync(_, Err(failure)) => self.failed(StageName::Sync, failure),
-            Completion::ProbeSync(_, Ok(answers)) if answers.iter().all(Result::is_err) => {
-                self.stages[StageName::Sync as usize].reason = Some("controls_not_indexed".to_owned());
-            }
-            Completion::Clear(_, Ok(()))
-            | Completion::Probe(_, Ok(()))
+            Completion::Clear(..)
+            | Completion::Probe(..)
             | Completion::ProbeSync(..)
             | Completion::Drawn(_)
             | Completion::Range(..)
@@ -108,25 +100,7 @@ impl Seen {
         let stage = &mut self.stages[name as usize];
         stage.calls += 1;
         stage.spent += took;
-        match answer {
-            Ok(answers) => {
-                stage.answered += answers.len() as u64;
-                let failure = answers.iter().find_map(|one| one.as_ref().err());
-                if let Some(failure) = failure.filter(|failure| failure.disposition != Disposition::Reject) {
-                    self.failed(name, failure);
-                }
-            }
-            Err(failure) => self.failed(name, failure),
-        }
-    }
-
-    fn failed(&mut self, stage: StageName, failure: &Failure) {
-        self.stages[stage as usize].reason = Some(failure.reason.to_string());
-    }
-
-    /// What went wrong there last.
-    pub(super) fn reason(&self, stage: StageName) -> Option<&str> {
-        self.stages[stage as usize].reason.as_deref()
+        stage.answered += answer.as_ref().map_or(0, |answers| answers.len() as u64);
     }
 
     pub(super) fn breaker_changed(&mut self, stage: StageName, now: Now) {
@@ -153,7 +127,7 @@ impl Seen {
         let (counts, limiter) = (stage.counts(), stage.limiter());
         let (state, reason) = match stage.state() {
             BreakerState::Closed => ("closed", None),
-            BreakerState::Open => ("open", seen.reason.clone()),
+            BreakerState::Open(reason) => ("open", Some(reason.clone())),
             BreakerState::Held(reason) => ("held", Some(reason.clone())),
         };
         StageLook {
