@@ -134,11 +134,10 @@ impl PipelineObserver {
     }
 
     fn breaker(&mut self, stage: StageName, state: &BreakerState, now: Now) {
-        let before = self.breakers.insert(stage.label(), state.clone()).unwrap_or(BreakerState::Closed);
-        // Another probe may have failed in another way.
-        if before == *state || matches!((&before, state), (BreakerState::Open(_), BreakerState::Open(_))) {
+        if !state.is_news_after(self.breakers.get(stage.label()).unwrap_or(&BreakerState::Closed)) {
             return;
         }
+        self.breakers.insert(stage.label(), state.clone());
         self.seen.breaker_changed(stage, now);
         let label = match state {
             BreakerState::Closed => BreakerLabel::Closed,

@@ -22,6 +22,13 @@ pub enum BreakerState {
     Held(String),
 }
 
+impl BreakerState {
+    /// Whether a person who was told of `before` is to be told of this: an open one's probes may fail in other ways.
+    pub fn is_news_after(&self, before: &Self) -> bool {
+        self != before && !matches!((before, self), (Self::Open(_), Self::Open(_)))
+    }
+}
+
 #[derive(Debug)]
 pub struct Breaker {
     state: BreakerState,
@@ -190,6 +197,16 @@ mod tests {
         assert_eq!(breaker.probe_at(), Some(now + FIRST_PAUSE * 2));
         breaker.probe_passed();
         assert!(breaker.is_closed());
+    }
+
+    #[test]
+    fn another_failure_of_an_open_one_is_no_news() {
+        let held = |reason: &str| BreakerState::Held(reason.to_owned());
+        assert!(!open("timeout").is_news_after(&open("connection")));
+        assert!(open("timeout").is_news_after(&BreakerState::Closed));
+        assert!(held("timeout").is_news_after(&open("timeout")));
+        assert!(held("http_401").is_news_after(&held("http_403")));
+        assert!(!held("http_401").is_news_after(&held("http_401")));
     }
 
     #[test]

@@ -155,7 +155,7 @@ impl Observer for Watcher {
         }
         for stage in StageName::ALL {
             let state = engine.stage(stage).state();
-            if self.breakers.get(stage.label()).unwrap_or(&BreakerState::Closed) != state {
+            if state.is_news_after(self.breakers.get(stage.label()).unwrap_or(&BreakerState::Closed)) {
                 tracing::warn!(stage = stage.label(), ?state, "the dependency is away, or works again: its work waits");
                 self.breakers.insert(stage.label(), state.clone());
             }

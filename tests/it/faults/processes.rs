@@ -82,7 +82,7 @@ const STATUS: Case = Case {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_between_status_and_commit_a_worker_tells_it_again() {
-    let waves = sized(2, 20);
+    let waves = sized(3, 20);
     let setting = Setting::of(waves * 20).soon_missed().with("KAFKA__COMMIT_INTERVAL", "4s");
     let mut storm = Storm::brew(STATUS, setting).await;
     storm.repeats_a_fault = WAVE;
@@ -98,7 +98,7 @@ async fn killed_between_status_and_commit_a_worker_tells_it_again() {
         let progress = storm.scene.topics.progress(&[DELETE]).await.unwrap();
         missed += usize::from(progress.values().all(|place| place.committed == place.end));
     }
-    assert!(missed * 2 <= waves, "{missed} of {waves} kills came after the commit: the blow was not aimed");
+    assert!(missed * 2 < waves, "{missed} of {waves} kills came after the commit: the blow was not aimed");
     storm.calm().await;
 }
 
